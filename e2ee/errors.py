@@ -1,0 +1,127 @@
+"""What can go wrong, and whose fault it is.
+
+    E2EEError
+    ├── ProtocolError        the peer, or somebody between, broke the protocol; the object is dead
+    ├── UsageError           you called something that cannot be done; nothing changed
+    ├── IdentityFileError    a file on this machine cannot be used as an identity
+    └── TransportError       the stream below failed or took too long
+
+After a ProtocolError the object that raised it drops its keys and raises the same error at
+every further call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from e2ee.events import Event
+
+
+class E2EEError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class ProtocolError(E2EEError):
+    """The peer, or somebody between, broke the protocol. The object that raised it is dead.
+
+    ``events`` holds what ``Session.receive_data`` had already decoded, and authenticated, from
+    the same bytes before the fault: deliver them, then give the session up.
+    """
+
+    events: tuple[Event, ...] = ()
+
+
+class NotE2EE(ProtocolError):
+    """The first bytes are not this protocol's: the other end speaks something else."""
+
+
+class UnsupportedVersion(ProtocolError):
+    """The two ends have no protocol version in common."""
+
+
+class UnsupportedSuite(ProtocolError):
+    """The responder does not accept the suite that the initiator announced."""
+
+
+class DecryptionError(ProtocolError):
+    """An authentication tag did not match. One text for every cause, so that it tells nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("decryption failed: the data was changed, or the keys differ")
+
+
+class InvalidPublicKey(ProtocolError):
+    """A public key from the peer is malformed or of low order."""
+
+
+class InvalidLength(ProtocolError):
+    """A message is shorter or longer than its place in the protocol allows."""
+
+
+class CertificateError(ProtocolError):
+    """The peer's device certificate is malformed, forged, for another key or out of date."""
+
+
+class UnexpectedPeer(ProtocolError):
+    """The channel is authenticated, but to somebody else than you asked for."""
+
+
+class MalformedMessage(ProtocolError):
+    """Authenticated bytes from the peer are not in the one canonical form of any message."""
+
+
+class UnexpectedMessage(ProtocolError):
+    """A well-formed message that the protocol does not allow in the present state."""
+
+
+class MessageTooLarge(ProtocolError):
+    """The peer announced a message above the limit that this side accepts."""
+
+
+class KeyLimitExceeded(ProtocolError):
+    """The peer used one key for more records than is safe."""
+
+
+class Truncated(ProtocolError):
+    """The stream ended without the peer's authenticated close: it was cut, not finished."""
+
+
+class UsageError(E2EEError):
+    """You called something that cannot be done now, or passed a value that it cannot take."""
+
+
+class InvalidProtocolName(UsageError):
+    """A Noise protocol name that does not follow the specification's rules."""
+
+
+class NonceExhausted(UsageError):
+    """A cipher has used all its nonces; nothing more can be done with its key."""
+
+
+class SessionClosed(UsageError):
+    """The session was closed, by you or by the peer; no more messages can be sent on it."""
+
+
+class InvalidId(UsageError):
+    """A text is not an ``e2ee1…`` id: mistyped, cut short, or for something else."""
+
+
+class IdentityFileError(E2EEError):
+    """An identity file is missing, damaged, of another version, unsafe or not writable."""
+
+
+class TransportError(E2EEError):
+    """The stream below the session failed."""
+
+
+class ConnectFailed(TransportError):
+    """No connection could be made: the name, the address or the port did not answer."""
+
+
+class AddressInUse(TransportError):
+    """Somebody else listens on this address and port."""
+
+
+class TimedOut(TransportError):
+    """The peer took too long: for its handshake, or to show any sign of life."""

@@ -1,0 +1,91 @@
+"""CipherState: one key, one direction, a counter. Noise revision 34, section 5.1; SPEC.md 3.4."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+
+from e2ee._uncopyable import Uncopyable
+from e2ee.errors import DecryptionError, E2EEError, InvalidLength, NonceExhausted, UsageError
+from e2ee.primitives import KEY_LENGTH, TAG_LENGTH, Cipher
+
+MAX_NONCE = 2**64 - 1
+"""Reserved for rekey; no message is ever sent or accepted under it."""
+
+MAX_MESSAGE_LENGTH = 65_535
+"""Bytes of a Noise message; revision 34, section 3."""
+
+MAX_PLAINTEXT_LENGTH = MAX_MESSAGE_LENGTH - TAG_LENGTH
+"""65,519 bytes."""
+
+
+class CipherState(Uncopyable):
+    """Encrypts, or decrypts, the messages of one direction in order.
+
+    The counter moves only when a message has been dealt with, and a tag that fails is final:
+    every later call raises the same DecryptionError.
+    """
+
+    __slots__ = ("_aead", "_cipher", "_error", "_nonce")
+
+    def __init__(self, cipher: Cipher, key: bytes) -> None:
+        self._cipher = cipher
+        self._aead = cipher.aead(key)
+        self._nonce = 0
+        self._error: E2EEError | None = None
+
+    def encrypt_with_ad(self, ad: bytes, plaintext: bytes | memoryview) -> bytes:
+        """Seal at most 65,519 bytes; the result is 16 longer.
+
+        Raises UsageError (too long) or NonceExhausted, and changes nothing then.
+        """
+        if len(plaintext) > MAX_PLAINTEXT_LENGTH:
+            raise UsageError(f"a Noise message holds at most {MAX_PLAINTEXT_LENGTH} bytes")
+        self._check_usable()
+        ciphertext = self._aead.encrypt(
+            self._cipher.pack_nonce(0, self._nonce), plaintext, ad or None
+        )
+        self._nonce += 1
+        return ciphertext
+
+    def decrypt_with_ad(self, ad: bytes, ciphertext: bytes | memoryview) -> bytes:
+        """Open what the other side's ``encrypt_with_ad`` sealed.
+
+        Raises InvalidLength or DecryptionError, both final, or NonceExhausted.
+        """
+        self._check_usable()
+        if not TAG_LENGTH <= len(ciphertext) <= MAX_MESSAGE_LENGTH:
+            raise self._die(InvalidLength("a sealed message has 16 to 65,535 bytes"))
+        try:
+            plaintext = self._aead.decrypt(
+                self._cipher.pack_nonce(0, self._nonce), ciphertext, ad or None
+            )
+        except InvalidTag:
+            raise self._die(DecryptionError()) from None
+        self._nonce += 1
+        return plaintext
+
+    def rekey(self) -> None:
+        """Replace the key by a one-way function of itself; the counter stays where it is.
+
+        Noise revision 34, sections 4.2 and 11.3: the first 32 bytes of 32 zeros sealed under
+        the reserved nonce.
+        """
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        sealed = self._aead.encrypt(self._cipher.pack_nonce(0, MAX_NONCE), bytes(KEY_LENGTH), None)
+        self._aead = self._cipher.aead(sealed[:KEY_LENGTH])
+
+    def forbid(self, reason: str) -> None:
+        """Make every further use raise UsageError with this reason."""
+        self._error = UsageError(reason)
+
+    def _check_usable(self) -> None:
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        if self._nonce >= MAX_NONCE:
+            raise NonceExhausted("this key has used all its nonces")
+
+    def _die(self, error: E2EEError) -> E2EEError:
+        self._error = error
+        del self._aead
+        return error

@@ -1,0 +1,243 @@
+"""Identity: who a person is (Ed25519), and this device's certified session key (X25519).
+
+The file format is in SPEC.md section 8. No secret passes through a pydantic model here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from e2ee._uncopyable import Uncopyable
+from e2ee.certificate import pad_payload, sign_certificate, verify_payload
+from e2ee.errors import CertificateError, IdentityFileError
+from e2ee.ids import encode_id, safety_words
+from e2ee.limits import MAX_KNOWN_TIME
+from e2ee.messages import Certificate, HandshakePayload
+
+DAY = 86_400
+CERTIFICATE_LIFETIME = 90 * DAY
+"""Seconds that a certificate issued at a known time is valid for."""
+
+RENEWAL_MARGIN = 30 * DAY
+"""Seconds before its end from which a certificate should be renewed."""
+
+CLOCK_TOLERANCE = DAY
+"""Seconds that a certificate is valid before it was issued: two clocks may differ."""
+
+FILE_HEADER = "e2ee identity, version 1"
+_FILE_FIELDS = ("identity-key", "device-key", "certificate", "signature")
+MAX_FILE_SIZE = 4096
+
+
+class Identity(Uncopyable):
+    """A person's identity key together with one device's session key and its certificate.
+
+    Make one with ``generate`` or ``load``; it is immutable, and its ``repr`` shows only the id.
+    """
+
+    __slots__ = ("_identity_key", "_payload", "_public_key", "device_key", "not_after")
+
+    def __init__(
+        self,
+        identity_key: Ed25519PrivateKey,
+        device_key: X25519PrivateKey,
+        payload: HandshakePayload,
+    ) -> None:
+        peer = verify_payload(
+            payload, static_key=device_key.public_key().public_bytes_raw(), now=None
+        )
+        self._identity_key = identity_key
+        self._public_key = identity_key.public_key().public_bytes_raw()
+        if peer.identity_key != self._public_key:
+            raise CertificateError("the certificate is another identity's")
+        self._payload = payload
+        self.device_key = device_key
+        self.not_after = peer.not_after
+
+    @classmethod
+    def generate(cls, *, now: float | None = None) -> Identity:
+        """A new identity with a new device key.
+
+        ``now`` (seconds since 1970) dates the certificate: valid from a day before to 90 days
+        after. Without it the certificate has no end.
+        """
+        return cls._certified(Ed25519PrivateKey.generate(), X25519PrivateKey.generate(), now)
+
+    @classmethod
+    def _certified(
+        cls, identity_key: Ed25519PrivateKey, device_key: X25519PrivateKey, now: float | None
+    ) -> Identity:
+        certificate = Certificate(
+            identity=identity_key.public_key().public_bytes_raw(),
+            static_key=device_key.public_key().public_bytes_raw(),
+            not_before=0 if now is None else max(0, int(now) - CLOCK_TOLERANCE),
+            not_after=MAX_KNOWN_TIME if now is None else int(now) + CERTIFICATE_LIFETIME,
+        )
+        return cls(identity_key, device_key, sign_certificate(identity_key, certificate))
+
+    def renewed(self, now: float) -> Identity:
+        """The same identity and device with a certificate dated anew."""
+        return self._certified(self._identity_key, self.device_key, now)
+
+    def needs_renewal(self, now: float) -> bool:
+        """Whether the certificate ends within 30 days of ``now`` (seconds since 1970)."""
+        return self.not_after - now < RENEWAL_MARGIN
+
+    @property
+    def public_key(self) -> bytes:
+        """The Ed25519 public key, 32 bytes."""
+        return self._public_key
+
+    @property
+    def id(self) -> str:
+        """The ``e2ee1…`` id, 63 characters."""
+        return encode_id(self._public_key)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The eight safety words."""
+        return safety_words(self._public_key)
+
+    def handshake_payload(self) -> bytes:
+        """The certificate and its signature as they travel: 512 bytes."""
+        return pad_payload(self._payload)
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.id}>"
+
+    # The file.
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Identity:
+        """Read an identity file.
+
+        Raises IdentityFileError: missing, readable by others, of a foreign version, or damaged
+        in any way (the certificate in the file must fit its keys).
+        """
+        path = Path(path)
+        fields = _parse(_read_private(path), path)
+        try:
+            return cls(
+                Ed25519PrivateKey.from_private_bytes(fields["identity-key"]),
+                X25519PrivateKey.from_private_bytes(fields["device-key"]),
+                HandshakePayload(certificate=fields["certificate"], signature=fields["signature"]),
+            )
+        except (ValueError, CertificateError):
+            raise IdentityFileError(
+                f"{path} is damaged: its keys and its certificate do not fit; restore a backup"
+            ) from None
+
+    def save(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        """Write the identity file: created 0600, complete or not at all.
+
+        An existing file is kept, and IdentityFileError raised, unless ``replace`` is true.
+        Raises IdentityFileError where the file cannot be written.
+        """
+        path = Path(path)
+        values = (
+            self._identity_key.private_bytes_raw(),
+            self.device_key.private_bytes_raw(),
+            self._payload.certificate,
+            self._payload.signature,
+        )
+        lines = [FILE_HEADER] + [
+            f"{name} {base64.urlsafe_b64encode(value).decode()}"
+            for name, value in zip(_FILE_FIELDS, values, strict=True)
+        ]
+        _write_private(path, ("\n".join(lines) + "\n").encode(), replace=replace)
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise IdentityFileError(f"{path} is not a regular file")
+            if os.name == "posix" and status.st_mode & 0o077:
+                raise IdentityFileError(
+                    f"{path} can be read or changed by others; run: chmod 600 {path}"
+                )
+            return file.read(MAX_FILE_SIZE + 1)
+    except FileNotFoundError:
+        raise IdentityFileError(f"{path} does not exist") from None
+    except OSError as error:
+        raise IdentityFileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _parse(data: bytes, path: Path) -> dict[str, bytes]:
+    damaged = IdentityFileError(f"{path} is not a whole identity file; restore a backup")
+    lines = data.decode("ascii", "replace").split("\n")
+    if len(data) > MAX_FILE_SIZE:
+        raise damaged
+    if lines[0] != FILE_HEADER:
+        if lines[0].startswith(FILE_HEADER.rpartition(" ")[0]):
+            raise IdentityFileError(f"{path} is of a version that this program does not know")
+        raise damaged
+    fields = [line.partition(" ") for line in lines[1:-1]]
+    if lines[-1] != "" or tuple(name for name, _, _ in fields) != _FILE_FIELDS:
+        raise damaged
+    try:
+        return {
+            name: base64.b64decode(value, altchars=b"-_", validate=True)
+            for name, _, value in fields
+        }
+    except binascii.Error:
+        raise damaged from None
+
+
+def _write_private(path: Path, data: bytes, *, replace: bool) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        try:
+            with open(os.open(temporary, flags, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                os.replace(temporary, path)
+            else:
+                _link(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+    except FileExistsError:
+        raise IdentityFileError(f"{path} exists already and was left as it is") from None
+    except OSError as error:
+        raise IdentityFileError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give the finished file its name, unless something has that name: nobody's key is lost."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP):
+            raise
+        # A file system without hard links.
+        if path.exists():
+            raise FileExistsError from None
+        os.replace(temporary, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,107 @@
+"""Finding records in a stream of bytes, and messages in a stream of contents.
+
+SPEC.md sections 9.1 (records) and 9.4 (messages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from e2ee.errors import InvalidLength, MessageTooLarge
+from e2ee.limits import MIN_RECORD_LENGTH
+
+RECORD_PREFIX_LENGTH = 2
+MESSAGE_PREFIX_LENGTH = 4
+
+
+class RecordReader:
+    """Cuts a stream of bytes into sealed records, whatever chunks it comes in.
+
+    Each byte is copied at most once: only what a chunk's border cuts is kept.
+    """
+
+    __slots__ = ("_partial",)
+
+    def __init__(self) -> None:
+        self._partial = bytearray()
+
+    def read(self, data: memoryview) -> Iterator[memoryview]:
+        """The records that this chunk completes. Raises InvalidLength."""
+        while self._partial and len(data):
+            missing = self._missing()
+            self._partial += data[:missing]
+            data = data[missing:]
+            if not self._missing():
+                record = memoryview(bytes(self._partial))[RECORD_PREFIX_LENGTH:]
+                self._partial.clear()
+                yield record
+        while len(data) >= RECORD_PREFIX_LENGTH:
+            end = RECORD_PREFIX_LENGTH + _record_length(data)
+            if len(data) < end:
+                break
+            yield data[RECORD_PREFIX_LENGTH:end]
+            data = data[end:]
+        self._partial += data
+
+    @property
+    def is_between_records(self) -> bool:
+        return not self._partial
+
+    def _missing(self) -> int:
+        """Bytes still missing to the partial record's prefix, or to its end."""
+        have = len(self._partial)
+        if have < RECORD_PREFIX_LENGTH:
+            return RECORD_PREFIX_LENGTH - have
+        return RECORD_PREFIX_LENGTH + _record_length(self._partial) - have
+
+
+def _record_length(data: bytearray | memoryview) -> int:
+    length = int.from_bytes(data[:RECORD_PREFIX_LENGTH])
+    if length < MIN_RECORD_LENGTH:
+        raise InvalidLength(f"a record has at least {MIN_RECORD_LENGTH} bytes")
+    return length
+
+
+class MessageReader:
+    """Puts application messages together from the contents of data records."""
+
+    __slots__ = ("_max_size", "_missing", "_parts", "_prefix")
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._prefix = b""
+        self._missing: int | None = None
+        """Bytes to the end of the present message; None while its prefix is incomplete."""
+        self._parts: list[bytes] = []
+
+    @property
+    def is_between_messages(self) -> bool:
+        return self._missing is None and not self._prefix
+
+    def read(self, content: memoryview) -> Iterator[bytes]:
+        """The messages that this content completes. Raises MessageTooLarge before it buffers."""
+        while True:
+            if self._missing is None:
+                wanted = MESSAGE_PREFIX_LENGTH - len(self._prefix)
+                self._prefix += content[:wanted]
+                content = content[wanted:]
+                if len(self._prefix) < MESSAGE_PREFIX_LENGTH:
+                    return
+                self._missing = int.from_bytes(self._prefix)
+                self._prefix = b""
+                if self._missing > self._max_size:
+                    raise MessageTooLarge(
+                        f"the peer sent a message above the limit of {self._max_size} bytes"
+                    )
+            part = content[: self._missing]
+            self._missing -= len(part)
+            content = content[len(part) :]
+            self._parts.append(bytes(part))
+            if self._missing:
+                return
+            message = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._parts = []
+            self._missing = None
+            yield message
+            if not content:
+                return

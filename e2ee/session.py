@@ -1,0 +1,264 @@
+"""Session: the whole protocol as one object without I/O. Bytes in, events and bytes out.
+
+SPEC.md sections 4 to 10; the states are in ``states.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from e2ee._uncopyable import Uncopyable
+from e2ee.certificate import Peer
+from e2ee.errors import E2EEError, ProtocolError, Truncated, UsageError
+from e2ee.events import Event, HandshakeCompleted
+from e2ee.identity import Identity
+from e2ee.ids import decode_id
+from e2ee.limits import Limits
+from e2ee.opening import Opening
+from e2ee.primitives import HASHES
+from e2ee.record import Padding, RecordLayer
+from e2ee.states import State
+from e2ee.suites import DEFAULT_ACCEPTED_SUITES, DEFAULT_SUITE, Suite
+
+EXPORTER_LABEL = b"e2ee exporter v1\0"
+MAX_EXPORT_LENGTH = 255 * 32
+"""Bytes; HKDF-SHA256's limit (RFC 5869, section 2.3)."""
+
+
+class Session(Uncopyable):
+    """One side of an end-to-end encrypted conversation over any stream of bytes.
+
+    Feed it what arrives (``receive_data``, and ``receive_eof`` when the stream ends) and send
+    what it gives (``data_to_send``, after every other call). It does no I/O, reads no clock and
+    keeps no thread; calls from two threads at once are not allowed.
+
+    A ProtocolError is final: the keys are dropped and every later call raises it again.
+    """
+
+    __slots__ = (
+        "_error",
+        "_exporter_secret",
+        "_handshake_hash",
+        "_layer",
+        "_limits",
+        "_opening",
+        "_padding",
+        "_unsent",
+        "peer",
+    )
+
+    def __init__(self, opening: Opening, limits: Limits, padding: Padding) -> None:
+        self._opening: Opening | None = opening
+        self._layer: RecordLayer | None = None
+        self._limits = limits
+        self._padding = padding
+        self._error: E2EEError | None = None
+        self._unsent = opening.take()
+        """Bytes of the opening, or a refusal, that ``data_to_send`` has yet to hand out."""
+        self._exporter_secret = self._handshake_hash = b""
+        self.peer: Peer | None = None
+        """Whom the channel is authenticated to; None before HandshakeCompleted."""
+
+    @classmethod
+    def initiator(
+        cls,
+        identity: Identity,
+        *,
+        suite: Suite = DEFAULT_SUITE,
+        expected_peer: str | None = None,
+        now: float | None = None,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        padding: Padding = Padding.NONE,
+    ) -> Session:
+        """The side that opens; its first bytes are ready in ``data_to_send``.
+
+        ``expected_peer`` -- an ``e2ee1…`` id; anybody else is refused before our own identity
+        is shown. ``now`` -- seconds since 1970; without it the validity of the peer's
+        certificate is not checked. Raises InvalidId.
+        """
+        opening = Opening(
+            identity,
+            offered=suite,
+            accepted=(),
+            expected_peer=None if expected_peer is None else decode_id(expected_peer),
+            now=now,
+        )
+        return cls(opening, limits, padding)
+
+    @classmethod
+    def responder(
+        cls,
+        identity: Identity,
+        *,
+        suites: Sequence[Suite] = DEFAULT_ACCEPTED_SUITES,
+        expected_peer: str | None = None,
+        now: float | None = None,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        padding: Padding = Padding.NONE,
+    ) -> Session:
+        """The side that waits for the other's first bytes; it takes any of ``suites``.
+
+        The other parameters are as for ``initiator``. Raises InvalidId, UsageError.
+        """
+        if not suites:
+            raise UsageError("a responder accepts at least one suite")
+        opening = Opening(
+            identity,
+            offered=None,
+            accepted=tuple(suites),
+            expected_peer=None if expected_peer is None else decode_id(expected_peer),
+            now=now,
+        )
+        return cls(opening, limits, padding)
+
+    @property
+    def state(self) -> State:
+        """HANDSHAKE, OPEN, CLOSING, CLOSED or FAILED."""
+        if self._error is not None:
+            return State.FAILED
+        return State.HANDSHAKE if self._layer is None else self._layer.state
+
+    # Receiving.
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
+        """Process bytes from the peer, in any chunking; returns what they told.
+
+        Raises a ProtocolError, which is final; what the same bytes had told before the fault is
+        in its ``events``.
+        """
+        self._check_alive()
+        events: list[Event] = []
+        try:
+            for event in self._receive(memoryview(bytes(data))):
+                events.append(event)  # noqa: PERF402 -- one by one: a fault must not lose them
+        except ProtocolError as error:
+            error.events = tuple(events)
+            self._fail(error)
+        except BaseException:
+            self._drop(ProtocolError("the session was interrupted in the middle of a message"))
+            raise
+        return events
+
+    def _receive(self, data: memoryview) -> Iterator[Event]:
+        if self._opening is not None:
+            data = self._opening.receive(data)
+            self._unsent += self._opening.take()
+            if self._opening.done:
+                yield self._open(self._opening)
+        if self._layer is not None:
+            yield from self._layer.receive(data)
+
+    def _open(self, opening: Opening) -> HandshakeCompleted:
+        assert opening.peer is not None
+        self.peer = opening.peer
+        self._handshake_hash = opening.handshake.handshake_hash
+        self._exporter_secret = opening.handshake.exporter_secret
+        self._opening = None
+        self._layer = RecordLayer(
+            opening.handshake,
+            initiator=opening.initiator,
+            suite=opening.suite,
+            limits=self._limits,
+            padding=self._padding,
+        )
+        return HandshakeCompleted(opening.peer, opening.suite, self._handshake_hash)
+
+    def receive_eof(self) -> None:
+        """The stream has ended: nothing more will ever come.
+
+        Raises Truncated unless the peer had closed the session first.
+        """
+        self._check_alive()
+        if self.state is not State.CLOSED:
+            self._fail(
+                Truncated("the connection ended in the middle: it was cut, not closed by the peer")
+            )
+
+    # Sending.
+
+    def send(self, message: bytes | bytearray | memoryview) -> None:
+        """Queue one message, of 0 bytes up to the limit; it leaves with ``data_to_send``.
+
+        Raises UsageError (before the handshake has completed, or too large) or SessionClosed.
+        """
+        layer = self._established()
+        size = memoryview(message).nbytes
+        if size > self._limits.max_message_size:
+            raise UsageError(
+                f"a message of {size} bytes is above the limit of {self._limits.max_message_size}"
+            )
+        layer.send(message)
+
+    def data_to_send(self) -> bytes:
+        """Everything that is now to be sent to the peer, once; b"" when there is nothing.
+
+        After a failure this gives the refusal that explains it to the peer, where there is one,
+        and then raises the error.
+        """
+        unsent, self._unsent = self._unsent, b""
+        if self._error is not None and unsent:
+            return unsent
+        self._check_alive()
+        return unsent + self._layer.take() if self._layer is not None else unsent
+
+    def close(self) -> None:
+        """Say that nothing more will be sent. The peer's messages still come, until its close.
+
+        Does nothing when the session is closed already. Raises UsageError before the handshake
+        has completed: there is nothing to close then, drop the session and the stream.
+        """
+        self._established().close()
+
+    def update_key(self) -> None:
+        """Replace our sending key now. It happens by itself at the limits; see Limits."""
+        self._established().update_key()
+
+    def refresh(self) -> None:
+        """Start a fresh key agreement, unless one is under way; KeysRefreshed tells its end."""
+        self._established().refresh()
+
+    def ping(self) -> None:
+        """Ask for a sign of life: the peer's session answers with bytes, without an event."""
+        self._established().ping()
+
+    # Binding.
+
+    def export(self, label: str | bytes, length: int) -> bytes:
+        """A secret for another use: equal on both sides, bound to this session's handshake hash.
+
+        ``label`` names the use; ``length`` is in bytes, 1 to 8,160. Refreshes do not change it.
+        SPEC.md section 9.8. Raises UsageError.
+        """
+        self._established()
+        if not 1 <= length <= MAX_EXPORT_LENGTH:
+            raise UsageError(f"an export has 1 to {MAX_EXPORT_LENGTH} bytes")
+        name = label.encode() if isinstance(label, str) else label
+        return HASHES["SHA256"].hkdf(
+            self._handshake_hash, self._exporter_secret, length, EXPORTER_LABEL + name
+        )
+
+    # Dying.
+
+    def _established(self) -> RecordLayer:
+        self._check_alive()
+        if self._layer is None:
+            raise UsageError("the handshake has not completed; wait for HandshakeCompleted")
+        return self._layer
+
+    def _check_alive(self) -> None:
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+
+    def _fail(self, error: ProtocolError) -> NoReturn:
+        self._drop(error)
+        raise error.with_traceback(None) from None
+
+    def _drop(self, error: ProtocolError) -> None:
+        self._error = error
+        self._unsent = b"" if self._opening is None else self._opening.refusal
+        self._opening = self._layer = None
+        self._exporter_secret = b""
+
+    def __repr__(self) -> str:
+        return f"<Session {self.state.value}>"
