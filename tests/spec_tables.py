@@ -1,0 +1,129 @@
+"""Prints the tables of SPEC.md that come from the code.
+
+``python tests/spec_tables.py`` checks that SPEC.md has them as they are now; with ``--write`` it
+puts them there.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from pathlib import Path
+
+from e2ee import Limits, limits
+from e2ee.handshake import Handshake, KnownAnswerWarning, parse_protocol_name
+from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
+from e2ee.record.refresh import TABLE
+from e2ee.suites import SUITES
+
+SPEC = Path(__file__).parent.parent / "SPEC.md"
+
+
+def message_lengths(name: str, payload_lengths: tuple[int, ...]) -> list[int]:
+    """Lengths of a handshake's messages, found by running one."""
+    keys = {}
+    protocol = parse_protocol_name(name)
+    if any("s" in message for message in protocol.pattern.messages):
+        keys["s"] = bytes(range(32))
+    psks = [bytes(32)] * sum(message.count("psk") for message in protocol.pattern.messages)  # type: ignore[arg-type]
+    sides = [Handshake(name, initiator=role, psks=psks, **keys) for role in (True, False)]
+    lengths = []
+    for number, payload_length in enumerate(payload_lengths):
+        writer, reader = sides if number % 2 == 0 else sides[::-1]
+        message = writer.write_message(bytes(payload_length))
+        reader.read_message(message)
+        lengths.append(len(message))
+    return lengths
+
+
+def patterns() -> str:
+    lines = ["| protocol | messages | bytes with empty payloads |", "|---|---|---|"]
+    for suite in SUITES.values():
+        for name in (suite.name, suite.refresh_name):
+            pattern = parse_protocol_name(name).pattern
+            arrows = ["->", "<-"]
+            messages = "<br>".join(
+                f"`{arrows[i % 2]} {', '.join(message)}`"
+                for i, message in enumerate(pattern.messages)
+            )
+            lengths = message_lengths(name, (0,) * len(pattern.messages))
+            lines.append(f"| `{name}` | {messages} | {', '.join(map(str, lengths))} |")
+    return "\n".join(lines)
+
+
+def suites() -> str:
+    lines = [
+        "| suite | handshake | refresh | a, b, c (bytes) |",
+        "|---|---|---|---|",
+    ]
+    payloads = (0, HANDSHAKE_PAYLOAD_LENGTH, HANDSHAKE_PAYLOAD_LENGTH)
+    for suite in SUITES.values():
+        lengths = ", ".join(map(str, message_lengths(suite.name, payloads)))
+        lines.append(
+            f"| {suite.number:#06x} | `{suite.name}` | `{suite.refresh_name}` | {lengths} |"
+        )
+    return "\n".join(lines)
+
+
+def refresh() -> str:
+    lines = ["| state | input | action | next state |", "|---|---|---|---|"]
+    lines += [
+        f"| {state.name} | {event.value} | {action.value} | {following.name} |"
+        for (state, event), (action, following) in TABLE.items()
+    ]
+    lines.append("| IDLE | own wish | send an offer | OFFERED |")
+    return "\n".join(lines)
+
+
+def limit_values() -> str:
+    defaults = Limits()
+    rows = [
+        ("message, sent or received (configurable)", f"{defaults.max_message_size:,} bytes"),
+        ("record, without its prefix", f"19 to {limits.MAX_RECORD_LENGTH:,} bytes"),
+        ("content of a record", f"{limits.MAX_CONTENT_LENGTH:,} bytes"),
+        ("handshake payload of messages 2 and 3", f"{HANDSHAKE_PAYLOAD_LENGTH:,} bytes"),
+        ("records accepted under one key", f"{limits.MAX_RECORDS_PER_KEY:,}"),
+        (
+            "own key update (configurable)",
+            f"{defaults.key_update_records:,} records or {defaults.key_update_bytes:,} bytes",
+        ),
+        (
+            "own refresh (configurable)",
+            f"{defaults.refresh_records:,} records or {defaults.refresh_bytes:,} bytes",
+        ),
+    ]
+    lines = ["| what | limit |", "|---|---|"]
+    lines += [f"| {what} | {value} |" for what, value in rows]
+    return "\n".join(lines)
+
+
+TABLES = {"patterns": patterns, "suites": suites, "refresh": refresh, "limits": limit_values}
+
+
+def updated(spec: str) -> str:
+    for name, table in TABLES.items():
+        begin = f"<!-- generated: {name} -->"
+        spec, count = re.subn(
+            rf"{begin}\n.*?<!-- end -->",
+            lambda _, text=f"{begin}\n{table()}\n<!-- end -->": text,
+            spec,
+            flags=re.DOTALL,
+        )
+        if count != 1:
+            raise SystemExit(f"SPEC.md has no place for the table {name}")
+    return spec
+
+
+def main() -> None:
+    warnings.simplefilter("ignore", KnownAnswerWarning)
+    present = SPEC.read_text()
+    wanted = updated(present)
+    if "--write" in sys.argv:
+        SPEC.write_text(wanted)
+    elif wanted != present:
+        raise SystemExit("SPEC.md is behind the code: run python tests/spec_tables.py --write")
+
+
+if __name__ == "__main__":
+    main()
