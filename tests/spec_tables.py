@@ -6,13 +6,11 @@ puts them there.
 
 from __future__ import annotations
 
-import re
 import sys
-import warnings
 from pathlib import Path
 
 from e2ee import Limits, limits
-from e2ee.handshake import Handshake, KnownAnswerWarning, parse_protocol_name
+from e2ee.handshake import Handshake, Token, parse_protocol_name
 from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
 from e2ee.record.refresh import TABLE
 from e2ee.suites import SUITES
@@ -22,12 +20,10 @@ SPEC = Path(__file__).parent.parent / "SPEC.md"
 
 def message_lengths(name: str, payload_lengths: tuple[int, ...]) -> list[int]:
     """Lengths of a handshake's messages, found by running one."""
-    keys = {}
-    protocol = parse_protocol_name(name)
-    if any("s" in message for message in protocol.pattern.messages):
-        keys["s"] = bytes(range(32))
-    psks = [bytes(32)] * sum(message.count("psk") for message in protocol.pattern.messages)  # type: ignore[arg-type]
-    sides = [Handshake(name, initiator=role, psks=psks, **keys) for role in (True, False)]
+    pattern = parse_protocol_name(name).pattern
+    static_key = bytes(range(32)) if pattern.contains(Token.S) else None
+    psks = [bytes(32)] * sum(message.count(Token.PSK) for message in pattern.messages)
+    sides = [Handshake(name, initiator=role, psks=psks, s=static_key) for role in (True, False)]
     lengths = []
     for number, payload_length in enumerate(payload_lengths):
         writer, reader = sides if number % 2 == 0 else sides[::-1]
@@ -103,20 +99,15 @@ TABLES = {"patterns": patterns, "suites": suites, "refresh": refresh, "limits": 
 
 def updated(spec: str) -> str:
     for name, table in TABLES.items():
-        begin = f"<!-- generated: {name} -->"
-        spec, count = re.subn(
-            rf"{begin}\n.*?<!-- end -->",
-            lambda _, text=f"{begin}\n{table()}\n<!-- end -->": text,
-            spec,
-            flags=re.DOTALL,
-        )
-        if count != 1:
+        before, begin, rest = spec.partition(f"<!-- generated: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not end:
             raise SystemExit(f"SPEC.md has no place for the table {name}")
+        spec = before + begin + table() + "\n" + end + after
     return spec
 
 
 def main() -> None:
-    warnings.simplefilter("ignore", KnownAnswerWarning)
     present = SPEC.read_text()
     wanted = updated(present)
     if "--write" in sys.argv:
