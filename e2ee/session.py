@@ -68,7 +68,7 @@ class Session(Uncopyable):
         suite: Suite = DEFAULT_SUITE,
         expected_peer: str | None = None,
         now: float | None = None,
-        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        limits: Limits = Limits(),
         padding: Padding = Padding.NONE,
     ) -> Session:
         """The side that opens; its first bytes are ready in ``data_to_send``.
@@ -94,7 +94,7 @@ class Session(Uncopyable):
         suites: Sequence[Suite] = DEFAULT_ACCEPTED_SUITES,
         expected_peer: str | None = None,
         now: float | None = None,
-        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        limits: Limits = Limits(),
         padding: Padding = Padding.NONE,
     ) -> Session:
         """The side that waits for the other's first bytes; it takes any of ``suites``.

@@ -1,0 +1,230 @@
+"""TCP: client and server over asyncio, for IPv4, IPv6 and names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import re
+import socket
+from collections.abc import Awaitable, Callable
+
+from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError
+from e2ee.session import Session
+from e2ee.transport.channel import Channel, Timeouts
+
+CHUNK = 256 * 1024
+"""Bytes that one read takes at most."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for resolving a name and connecting."""
+
+MAX_HANDSHAKES = 256
+"""Connections of a listener that have not authenticated yet; one more drops the oldest."""
+
+
+class TcpStream:
+    """A Stream over an asyncio connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @property
+    def peer_address(self) -> str:
+        """Where the other end is: ``host:port``."""
+        return display_address(self._writer.get_extra_info("peername"))
+
+    async def receive(self) -> bytes:
+        try:
+            return await self._reader.read(CHUNK)
+        except OSError as error:
+            raise _broken(error) from None
+
+    async def send(self, data: bytes) -> None:
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except OSError as error:
+            raise _broken(error) from None
+
+    async def close(self) -> None:
+        self._writer.close()
+        # What is still unsent leaves in the background; a dead peer must not hold us here.
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await self._writer.wait_closed()
+        self._writer.transport.abort()
+
+
+def _broken(error: OSError) -> TransportError:
+    return TransportError(f"the connection broke: {error.strerror or error}")
+
+
+def display_address(address: tuple[str, int]) -> str:
+    """``host:port``, an IPv6 host in brackets."""
+    host, port = address[:2]
+    host = host.removeprefix("::ffff:")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def connect_stream(host: str, port: int) -> TcpStream:
+    """Connect; every address of a name is tried. Raises ConnectFailed."""
+    where = display_address((host, port))
+    if not 0 < port <= 65_535:
+        raise ConnectFailed(f"cannot connect to {where}: a port is from 1 to 65535")
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            reader, writer = await asyncio.open_connection(
+                host, port, limit=CHUNK, happy_eyeballs_delay=0.25
+            )
+    except TimeoutError:
+        raise ConnectFailed(f"{where} did not answer in {CONNECT_TIMEOUT:g} seconds") from None
+    except socket.gaierror:
+        raise ConnectFailed(f"the name {host!r} cannot be resolved to an address") from None
+    except (OSError, UnicodeError) as error:
+        raise ConnectFailed(f"cannot connect to {where}: {_reason(error)}") from None
+    return TcpStream(reader, writer)
+
+
+def _reason(error: Exception) -> str:
+    """One readable reason; where several addresses failed, asyncio only joins their texts."""
+    number = getattr(error, "errno", None)
+    if number is None and (match := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(match[1])
+    if number == errno.ECONNREFUSED:
+        return "nobody listens there"
+    return os.strerror(number) if number else str(error)
+
+
+async def connect(
+    host: str, port: int, session: Session, *, timeouts: Timeouts = Timeouts()
+) -> Channel:
+    """Connect and shake hands. Raises ConnectFailed and what ``Channel.open`` raises."""
+    return await Channel.open(await connect_stream(host, port), session, timeouts=timeouts)
+
+
+class Listener:
+    """A server whose connections become authenticated channels."""
+
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        new_session: Callable[[], Session],
+        on_channel: Callable[[Channel], Awaitable[None]],
+        on_failure: Callable[[str, E2EEError], None],
+        timeouts: Timeouts,
+    ) -> None:
+        self._sockets = sockets
+        self._new_session = new_session
+        self._on_channel = on_channel
+        self._on_failure = on_failure
+        self._timeouts = timeouts
+        self._servers: list[asyncio.Server] = []
+        self._handshakes: dict[asyncio.Task[None], None] = {}
+        """Those under way, the oldest first."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        port: int = self._sockets[0].getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Begin to accept; ``listen`` has done so already."""
+        for listening in self._sockets:
+            self._servers.append(
+                await asyncio.start_server(self._on_connection, sock=listening, limit=CHUNK)
+            )
+
+    def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(TcpStream(reader, writer)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._handshakes[task] = None
+        if len(self._handshakes) > MAX_HANDSHAKES:
+            next(iter(self._handshakes)).cancel()
+
+    async def _serve(self, stream: TcpStream) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            channel = await Channel.open(stream, self._new_session(), timeouts=self._timeouts)
+        except E2EEError as error:
+            self._on_failure(stream.peer_address, error)
+            return
+        finally:
+            del self._handshakes[task]
+        try:
+            await self._on_channel(channel)
+        finally:
+            await channel.abort()
+
+    def stop_accepting(self) -> None:
+        """Take no more connections, and drop those that have not authenticated yet."""
+        for server in self._servers:
+            server.close()
+        for task in self._handshakes:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop accepting and end every channel."""
+        self.stop_accepting()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+async def listen(
+    new_session: Callable[[], Session],
+    on_channel: Callable[[Channel], Awaitable[None]],
+    *,
+    host: str | None = None,
+    port: int = 0,
+    on_failure: Callable[[str, E2EEError], None] = lambda _address, _error: None,
+    timeouts: Timeouts = Timeouts(),
+) -> Listener:
+    """Listen on an address, or on all of IPv4 and IPv6; port 0 lets the system choose.
+
+    ``new_session`` makes a responder's session for each connection. ``on_channel`` gets each
+    authenticated channel, which ends when it returns; ``on_failure`` gets the address and the
+    reason where no channel came of a connection. Raises AddressInUse, TransportError.
+    """
+    try:
+        sockets = await _listening_sockets(host, port)
+    except socket.gaierror:
+        raise TransportError(f"the name {host!r} cannot be resolved to an address") from None
+    except (OSError, OverflowError) as error:
+        where = display_address((host or "*", port))
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise AddressInUse(f"{where} is in use by another program") from None
+        raise TransportError(f"cannot listen on {where}: {_reason(error)}") from None
+    listener = Listener(sockets, new_session, on_channel, on_failure, timeouts)
+    await listener.start()
+    return listener
+
+
+async def _listening_sockets(host: str | None, port: int) -> list[socket.socket]:
+    if host is None:
+        with contextlib.suppress(OSError):
+            if socket.has_dualstack_ipv6():
+                return [
+                    socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+                ]
+        return [socket.create_server(("", port))]
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            sockets.append(socket.create_server((address[0], port), family=family))
+            # Where the system chose the port, every address of the name gets the same one.
+            port = sockets[0].getsockname()[1]
+    except BaseException:
+        for listening in sockets:
+            listening.close()
+        raise
+    return sockets
