@@ -45,7 +45,14 @@ class Identity(Uncopyable):
     Make one with ``generate`` or ``load``; it is immutable, and its ``repr`` shows only the id.
     """
 
-    __slots__ = ("_identity_key", "_payload", "_public_key", "device_key", "not_after")
+    __slots__ = (
+        "_identity_key",
+        "_payload",
+        "_public_key",
+        "device_key",
+        "not_after",
+        "not_before",
+    )
 
     def __init__(
         self,
@@ -62,6 +69,7 @@ class Identity(Uncopyable):
             raise CertificateError("the certificate is another identity's")
         self._payload = payload
         self.device_key = device_key
+        self.not_before = peer.not_before
         self.not_after = peer.not_after
 
     @classmethod
@@ -90,8 +98,11 @@ class Identity(Uncopyable):
         return self._certified(self._identity_key, self.device_key, now)
 
     def needs_renewal(self, now: float) -> bool:
-        """Whether the certificate ends within 30 days of ``now`` (seconds since 1970)."""
-        return self.not_after - now < RENEWAL_MARGIN
+        """Whether the certificate ends within 30 days of ``now`` (seconds since 1970).
+
+        Or has not begun: it was made while the clock was ahead.
+        """
+        return self.not_after - now < RENEWAL_MARGIN or now < self.not_before
 
     @property
     def public_key(self) -> bytes:

@@ -23,9 +23,9 @@ from pydantic import (
 from e2ee.errors import MalformedMessage
 from e2ee.limits import MAX_KNOWN_TIME
 
-MAX_TEXT_LENGTH = 60_000
+MAX_TEXT_LENGTH = 2**20
 """Bytes of UTF-8 in one chat text. Escaped at worst (six bytes for one), it still fits the
-default message limit of a session many times over."""
+default message limit of a session, 16 MiB."""
 
 
 class WireModel(BaseModel):
@@ -121,7 +121,7 @@ class Text(WireModel):
 
 
 class Receipt(WireModel):
-    """The sender of this has the text with this ``id``, and has shown it."""
+    """The sender of this has shown every text up to this ``id``."""
 
     kind: Literal["receipt"] = "receipt"
     id: MessageNumber

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from e2ee import HYBRID_AESGCM, HYBRID_CHACHAPOLY, Limits, Padding, Suite
 from e2ee.certificate import SIGNATURE_LABEL
-from e2ee.handshake import Handshake, KnownAnswerWarning, Token
+from e2ee.handshake import CipherState, Handshake, KnownAnswerWarning, Token
 from e2ee.identity import Identity
 from e2ee.messages import Certificate, HandshakePayload, decode, encode
 from e2ee.opening import _PREAMBLE, MAGIC, VERSION, Code
-from e2ee.primitives import HASHES, MlKem768
+from e2ee.primitives import CIPHERS, HASHES, MlKem768
 from e2ee.record import RecordLayer
 from e2ee.record.refresh import PSK_LABEL
 from e2ee.session import EXPORTER_LABEL
@@ -165,11 +165,13 @@ def make(name: str, suite: Suite, published: dict[str, Any] | None) -> dict[str,
             "value": hkdf(transcript, exporter_secret, 48, EXPORTER_LABEL + label.encode()).hex(),
         },
         "refresh_psk": hkdf(transcript, exporter_secret, 32, PSK_LABEL).hex(),
-        "records": list(records(suite, initiator, responder)),
+        "records": list(records(suite, initiator, responder, keys)),
     }
 
 
-def records(suite: Suite, initiator: Handshake, responder: Handshake) -> list[dict[str, str]]:
+def records(
+    suite: Suite, initiator: Handshake, responder: Handshake, keys: bytes
+) -> list[dict[str, str]]:
     """A short conversation: text, an empty message, a key update, a ping, a pong, both closes."""
     layers = {
         role: RecordLayer(
@@ -199,8 +201,8 @@ def records(suite: Suite, initiator: Handshake, responder: Handshake) -> list[di
     list(second.receive(memoryview(spoken[-1][1])))
     spoken.append(("responder", second.take()))
     plaintexts = {
-        "initiator": decrypted(initiator, [data for who, data in spoken if who == "initiator"]),
-        "responder": decrypted(responder, [data for who, data in spoken if who == "responder"]),
+        role: decrypted(suite, key, [data for who, data in spoken if who == role])
+        for role, key in (("initiator", keys[:32]), ("responder", keys[32:64]))
     }
     return [
         {"from": who, "plaintext": plaintexts[who].pop(0).hex(), "record": data.hex()}
@@ -208,9 +210,9 @@ def records(suite: Suite, initiator: Handshake, responder: Handshake) -> list[di
     ]
 
 
-def decrypted(sender: Handshake, sealed: list[bytes]) -> list[bytes]:
-    """Open one direction's records again with fresh keys of the same handshake."""
-    state = sender.split()[0]
+def decrypted(suite: Suite, key: bytes, sealed: list[bytes]) -> list[bytes]:
+    """Open one direction's records again with its key."""
+    state = CipherState(CIPHERS[suite.name.split("_")[3]], key)
     opened = []
     for record in sealed:
         opened.append(state.decrypt_with_ad(b"", record[2:]))

@@ -68,6 +68,7 @@ class Handshake(Uncopyable):
         self._initiator = initiator
         self._error: E2EEError | None = None
         self._next_message = 0
+        self._ciphers: tuple[CipherState, CipherState] | None = None
         self._kem = protocol.kem if kem is None else kem
         self._kem_private: Any = None
         self._kem_public = b""
@@ -158,10 +159,16 @@ class Handshake(Uncopyable):
     def split(self) -> tuple[CipherState, CipherState]:
         """The transport ciphers of this side: (send, receive).
 
-        After a one-way pattern the direction that must not be used refuses. Raises UsageError
-        before the handshake has finished.
+        The same two objects at every call, or their nonces would repeat. After a one-way pattern
+        the direction that must not be used refuses. Raises UsageError before the handshake has
+        finished.
         """
         self._check_finished()
+        if self._ciphers is None:
+            self._ciphers = self._split()
+        return self._ciphers
+
+    def _split(self) -> tuple[CipherState, CipherState]:
         from_initiator, from_responder, _ = self._symmetric.split()
         if self._protocol.pattern.one_way:
             from_responder.forbid("after a one-way pattern only the initiator sends")

@@ -65,14 +65,15 @@ def _record_length(data: bytearray | memoryview) -> int:
 class MessageReader:
     """Puts application messages together from the contents of data records."""
 
-    __slots__ = ("_max_size", "_missing", "_parts", "_prefix")
+    __slots__ = ("_max_size", "_missing", "_partial", "_prefix")
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._prefix = b""
         self._missing: int | None = None
         """Bytes to the end of the present message; None while its prefix is incomplete."""
-        self._parts: list[bytes] = []
+        self._partial = bytearray()
+        """Not a list of parts: a peer may send a message in records of one byte."""
 
     @property
     def is_between_messages(self) -> bool:
@@ -96,11 +97,12 @@ class MessageReader:
             part = content[: self._missing]
             self._missing -= len(part)
             content = content[len(part) :]
-            self._parts.append(bytes(part))
+            if self._missing or self._partial:
+                self._partial += part
             if self._missing:
                 return
-            message = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            self._parts = []
+            message = bytes(self._partial or part)
+            self._partial = bytearray()
             self._missing = None
             yield message
             if not content:

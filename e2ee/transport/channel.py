@@ -15,7 +15,14 @@ from types import TracebackType
 from typing import Self
 
 from e2ee.certificate import Peer
-from e2ee.errors import E2EEError, ProtocolError, SessionClosed, TimedOut, UsageError
+from e2ee.errors import (
+    E2EEError,
+    ProtocolError,
+    SessionClosed,
+    TimedOut,
+    TransportError,
+    UsageError,
+)
 from e2ee.events import Closed, Event, HandshakeCompleted, KeysRefreshed, MessageReceived
 from e2ee.session import Session
 from e2ee.states import State
@@ -212,6 +219,8 @@ class Channel:
             self._fail(error)
         except asyncio.CancelledError:
             self._fail(SessionClosed("the channel was dropped"))
+        except Exception as error:  # noqa: BLE001 -- whatever a foreign stream raises, it is no close
+            self._fail(TransportError(f"the stream failed: {error!r}"))
         finally:
             for task in (reader, writer, timer):
                 task.cancel()

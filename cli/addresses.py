@@ -1,0 +1,54 @@
+"""Addresses: reading HOST[:PORT], and finding this machine's own."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import ifaddr
+
+from .exits import CliError, Exit
+
+DEFAULT_PORT = 3233
+"""What "e2ee" spells on a telephone."""
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address. Raises CliError."""
+    host, port = text, str(DEFAULT_PORT)
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise _bad(text)
+        port = rest[1:] if rest else port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65_535:
+        raise _bad(text)
+    return host, int(port)
+
+
+def _bad(text: str) -> CliError:
+    return CliError(
+        f"{text!r} is not an address; write HOST, HOST:PORT or [IPV6]:PORT, for example "
+        f"192.168.1.20 or chat.example.org:{DEFAULT_PORT}",
+        Exit.USAGE,
+    )
+
+
+def reachable_addresses() -> list[str]:
+    """This machine's addresses that others may reach, IPv4 first; loopback if there is no other."""
+    found = [
+        ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    ]
+    usable = [ip for ip in found if not (ip.is_loopback or ip.is_link_local)]
+    usable.sort(key=lambda ip: ip.version)
+    return [str(ip) for ip in usable] or ["127.0.0.1"]
+
+
+def with_port(host: str, port: int) -> str:
+    """The shortest text that ``parse_address`` reads as this host and port."""
+    if port == DEFAULT_PORT:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,83 @@
+"""The chat layer over a channel: texts, receipts, goodbye. SPEC.md section 11."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from e2ee.errors import SessionClosed
+from e2ee.messages import Leave, Receipt, Text, Unsupported, decode_chat, encode
+from e2ee.transport import Channel
+
+
+class Conversation:
+    """Texts to and from a peer, with receipts.
+
+    One task iterates over ``incoming()``; it never waits for sending, so that two peers that
+    flood each other cannot block each other for good.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._said = 0
+        self._confirmed = 0
+        self._shown = 0
+        self._receipted = 0
+        self._news = asyncio.Condition()
+
+    @property
+    def unconfirmed(self) -> int:
+        """Texts of ours that the peer has not confirmed to have shown."""
+        return self._said - self._confirmed
+
+    async def say(self, body: str) -> None:
+        """Send a text. Raises what ``Channel.send`` raises."""
+        text = Text(id=self._said + 1, body=body)
+        await self._channel.send(encode(text))
+        self._said += 1
+
+    async def all_confirmed(self) -> None:
+        """Wait until the peer has shown everything that was said."""
+        async with self._news:
+            await self._news.wait_for(lambda: self.unconfirmed <= 0)
+
+    async def incoming(self) -> AsyncIterator[Text | Leave | Unsupported]:
+        """What the peer says, until it closes. A text counts as shown when the next is asked for.
+
+        Raises what ``Channel.receive`` raises, and MalformedMessage.
+        """
+        receipts = asyncio.create_task(self._send_receipts())
+        try:
+            async for data in self._channel:
+                message = decode_chat(data)
+                if isinstance(message, Receipt):
+                    await self._note(confirmed=max(self._confirmed, min(message.id, self._said)))
+                    continue
+                yield message
+                if isinstance(message, Text):
+                    await self._note(shown=message.id)
+        finally:
+            receipts.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receipts
+
+    async def leave(self) -> None:
+        """Say goodbye and close in order. Raises what ``Channel.close`` raises."""
+        with contextlib.suppress(SessionClosed):
+            await self._channel.send(encode(Leave()))
+        await self._channel.close()
+
+    async def _note(self, *, confirmed: int | None = None, shown: int | None = None) -> None:
+        async with self._news:
+            self._confirmed = self._confirmed if confirmed is None else confirmed
+            self._shown = self._shown if shown is None else shown
+            self._news.notify_all()
+
+    async def _send_receipts(self) -> None:
+        with contextlib.suppress(SessionClosed):
+            while True:
+                async with self._news:
+                    await self._news.wait_for(lambda: self._shown > self._receipted)
+                    self._receipted = self._shown
+                await self._channel.send(encode(Receipt(id=self._receipted)))

@@ -1,0 +1,68 @@
+"""Exit codes of the program, and the line that each error gets."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from e2ee.errors import (
+    AddressInUse,
+    CertificateError,
+    E2EEError,
+    IdentityFileError,
+    InvalidId,
+    MessageTooLarge,
+    ProtocolError,
+    TransportError,
+    UnexpectedPeer,
+)
+
+
+class Exit(IntEnum):
+    """README.md has this table."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    NETWORK = 4
+    TRUST = 5
+    NOT_CONFIRMED = 6
+    IN_USE = 8
+    OVER_LIMIT = 9
+    FILES = 10
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    TERMINATED = 143
+
+
+class CliError(Exception):
+    """An error of the command line itself, with its exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_CODES: tuple[tuple[type[Exception], Exit], ...] = (
+    (InvalidId, Exit.USAGE),
+    (IdentityFileError, Exit.FILES),
+    (AddressInUse, Exit.IN_USE),
+    (MessageTooLarge, Exit.OVER_LIMIT),
+    (CertificateError, Exit.TRUST),
+    (UnexpectedPeer, Exit.TRUST),
+    (TransportError, Exit.NETWORK),
+    (ProtocolError, Exit.NETWORK),
+)
+"""The first that fits counts."""
+
+
+def exit_code(error: Exception) -> Exit:
+    if isinstance(error, CliError):
+        return error.code
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.INTERNAL)
+
+
+def describe(error: Exception) -> str:
+    """One line for a person. Only errors of ours carry text that is fit to be shown."""
+    if isinstance(error, E2EEError | CliError):
+        return str(error)
+    return f"something went wrong inside the program ({type(error).__name__}); please report it"

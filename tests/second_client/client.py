@@ -1,0 +1,775 @@
+"""A second implementation of the e2ee protocol, version 1, written from SPEC.md alone.
+
+It shares no code with the package and is there to keep the document honest: the tests beside it
+let it talk with the real sessions. It does no I/O, reads no clock, keeps no deadline and sets no
+timers; section 8 (the identity file) is not part of it. Comments name the sections of SPEC.md.
+"""
+
+import base64
+import hashlib
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+class Failure(ValueError):
+    """The one kind of error; the session is over."""
+
+
+class VersionRefused(Failure):
+    """The responder speaks another version."""
+
+
+class SuiteRefused(Failure):
+    """The responder wants another suite."""
+
+
+def need(condition: bool, text: str) -> None:
+    if not condition:
+        raise Failure(text)
+
+
+# --- 2. Notation and primitives --------------------------------------------------------------
+
+
+def hkdf(salt: bytes, ikm: bytes, info: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt, info).derive(ikm)
+
+
+LOW_ORDER_Y = {0, 1, 2**255 - 20} | {
+    int.from_bytes(bytes.fromhex(y), "little")
+    for y in (
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+}
+
+
+def identity_public_key(raw: bytes) -> Ed25519PublicKey:
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    need(len(raw) == 32 and y < 2**255 - 19 and y not in LOW_ORDER_Y, "bad Ed25519 key")
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+# --- 3.1 CipherState ---------------------------------------------------------------------------
+
+
+class CipherState:
+    def __init__(self, cipher: str, key: bytes) -> None:
+        self.cipher, self.n = cipher, 0
+        self._set(key)
+
+    def _set(self, key: bytes) -> None:
+        self.aead = AESGCM(key) if self.cipher == "AESGCM" else ChaCha20Poly1305(key)
+        self.used = 0  # records under this key, section 9.6
+
+    def _nonce(self, n: int) -> bytes:
+        return bytes(4) + n.to_bytes(8, "big" if self.cipher == "AESGCM" else "little")
+
+    def encrypt(self, ad: bytes, plaintext: bytes) -> bytes:
+        need(self.n < 2**64 - 1 and len(plaintext) <= 65519, "cannot encrypt")
+        sealed = self.aead.encrypt(self._nonce(self.n), plaintext, ad)
+        self.n, self.used = self.n + 1, self.used + 1
+        return sealed
+
+    def decrypt(self, ad: bytes, sealed: bytes) -> bytes:
+        need(self.n < 2**64 - 1 and 16 <= len(sealed) <= 65535, "cannot decrypt")
+        plaintext = self.aead.decrypt(self._nonce(self.n), sealed, ad)
+        self.n, self.used = self.n + 1, self.used + 1
+        return plaintext
+
+    def rekey(self) -> None:
+        self._set(self.aead.encrypt(self._nonce(2**64 - 1), bytes(32), b"")[:32])
+
+
+# --- 3.2 SymmetricState ------------------------------------------------------------------------
+
+
+class SymmetricState:
+    def __init__(self, protocol: str) -> None:
+        name = protocol.encode("ascii")
+        self.h = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
+        self.ck = self.h
+        self.cipher_name = protocol.split("_")[3]
+        self.cipher: CipherState | None = None
+
+    def mix_hash(self, data: bytes) -> None:
+        self.h = hashlib.sha256(self.h + data).digest()
+
+    def mix_key(self, ikm: bytes) -> None:
+        o = hkdf(self.ck, ikm, b"", 64)
+        self.ck, self.cipher = o[:32], CipherState(self.cipher_name, o[32:])
+
+    def mix_key_and_hash(self, ikm: bytes) -> None:
+        o = hkdf(self.ck, ikm, b"", 96)
+        self.ck, self.cipher = o[:32], CipherState(self.cipher_name, o[64:])
+        self.mix_hash(o[32:64])
+
+    def encrypt_and_hash(self, plaintext: bytes) -> bytes:
+        data = self.cipher.encrypt(self.h, plaintext) if self.cipher else plaintext
+        self.mix_hash(data)
+        return data
+
+    def decrypt_and_hash(self, data: bytes) -> bytes:
+        plaintext = self.cipher.decrypt(self.h, data) if self.cipher else data
+        self.mix_hash(data)
+        return plaintext
+
+
+# --- 3.3 Tokens, 3.4 the protocols, 3.5 Split --------------------------------------------------
+
+PATTERNS = {
+    "XXhfs": (("e", "e1"), ("e", "ee", "ekem1", "s", "es"), ("s", "se")),
+    "NNhfs+psk0": (("psk", "e", "e1"), ("e", "ee", "ekem1")),
+    "XX": (("e",), ("e", "ee", "s", "es"), ("s", "se")),
+    "NNpsk0": (("psk", "e"), ("e", "ee")),
+}
+SENT = {"e": 32, "s": 32, "e1": 1184, "ekem1": 1088}  # what a token puts on the wire, without tag
+
+
+@dataclass
+class Fixed:
+    """What is drawn at random in a handshake, unless a known-answer test fixes it."""
+
+    ephemeral: X25519PrivateKey | None = None
+    kem: MLKEM768PrivateKey | None = None
+    encapsulation: tuple[bytes, bytes] | None = None  # secret, ciphertext
+    steps: list[tuple[int, str, bytes, bytes]] | None = None  # message, symbol, h, ck
+
+
+class Handshake:
+    def __init__(
+        self,
+        protocol: str,
+        initiator: bool,
+        prologue: bytes,
+        *,
+        static: X25519PrivateKey | None = None,
+        psk: bytes = b"",
+        fixed: Fixed | None = None,
+    ) -> None:
+        self.pattern = PATTERNS[protocol.split("_")[1]]
+        self.initiator, self.psk, self.fixed = initiator, psk, fixed or Fixed()
+        self.message = 0
+        self.mine: dict[str, X25519PrivateKey] = {"s": static} if static else {}
+        self.theirs: dict[str, X25519PublicKey] = {}
+        self.symmetric = SymmetricState(protocol)
+        self.symmetric.mix_hash(prologue)
+        self._note("prologue")
+
+    def _note(self, symbol: str) -> None:
+        if self.fixed.steps is not None:
+            self.fixed.steps.append((self.message, symbol, self.symmetric.h, self.symmetric.ck))
+
+    def write(self, payload: bytes) -> bytes:
+        self.message += 1
+        message = b""
+        for symbol in self.pattern[self.message - 1]:
+            message += self._write_token(symbol)
+            self._note(symbol)
+        message += self.symmetric.encrypt_and_hash(payload)
+        self._note("payload")
+        return message
+
+    def read(self, message: bytes) -> bytes:
+        self.message += 1
+        for symbol in self.pattern[self.message - 1]:
+            tag = 16 if self.symmetric.cipher and symbol != "e" else 0
+            size = SENT[symbol] + tag if symbol in SENT else 0
+            need(len(message) >= size, "handshake message too short")
+            self._read_token(symbol, message[:size])
+            self._note(symbol)
+            message = message[size:]
+        payload = self.symmetric.decrypt_and_hash(message)
+        self._note("payload")
+        return payload
+
+    def _write_token(self, symbol: str) -> bytes:
+        state = self.symmetric
+        if symbol == "e":
+            self.mine["e"] = self.fixed.ephemeral or X25519PrivateKey.generate()
+            public = self.mine["e"].public_key().public_bytes_raw()
+            self._mix_e(public)
+            return public
+        if symbol == "s":
+            return state.encrypt_and_hash(self.mine["s"].public_key().public_bytes_raw())
+        if symbol == "e1":
+            self.kem = self.fixed.kem or MLKEM768PrivateKey.generate()
+            return state.encrypt_and_hash(self.kem.public_key().public_bytes_raw())
+        if symbol == "ekem1":
+            secret, ciphertext = self.fixed.encapsulation or self.their_kem.encapsulate()
+            sent = state.encrypt_and_hash(ciphertext)
+            state.mix_key(secret)
+            return sent
+        self._mix(symbol)
+        return b""
+
+    def _read_token(self, symbol: str, data: bytes) -> None:
+        state = self.symmetric
+        if symbol == "e":
+            self.theirs["e"] = X25519PublicKey.from_public_bytes(data)
+            self._mix_e(data)
+        elif symbol == "s":
+            self.theirs["s"] = X25519PublicKey.from_public_bytes(state.decrypt_and_hash(data))
+        elif symbol == "e1":
+            self.their_kem = MLKEM768PublicKey.from_public_bytes(state.decrypt_and_hash(data))
+        elif symbol == "ekem1":
+            state.mix_key(self.kem.decapsulate(state.decrypt_and_hash(data)))
+        else:
+            self._mix(symbol)
+
+    def _mix_e(self, public: bytes) -> None:
+        self.symmetric.mix_hash(public)
+        if self.pattern[0][0] == "psk":
+            self.symmetric.mix_key(public)
+
+    def _mix(self, symbol: str) -> None:
+        if symbol == "psk":
+            self.symmetric.mix_key_and_hash(self.psk)
+            return
+        mine, theirs = (symbol[0], symbol[1]) if self.initiator else (symbol[1], symbol[0])
+        # exchange() refuses a shared secret of zeros with a ValueError.
+        self.symmetric.mix_key(self.mine[mine].exchange(self.theirs[theirs]))
+
+    def split(self) -> tuple[bytes, bytes, bytes]:
+        o = hkdf(self.symmetric.ck, b"", b"", 96)
+        return o[:32], o[32:64], o[64:]
+
+
+# --- 4. Opening --------------------------------------------------------------------------------
+
+MAGIC = b"e2ee"
+SUITES = {  # handshake, refresh, lengths of the three messages
+    1: (
+        "Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256",
+        "Noise_NNhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
+        (1216, 1712, 576),
+    ),
+    2: (
+        "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
+        "Noise_NNhfs+psk0_25519+MLKEM768_ChaChaPoly_SHA256",
+        (1216, 1712, 576),
+    ),
+    3: ("Noise_XX_25519_AESGCM_SHA256", "Noise_NNpsk0_25519_AESGCM_SHA256", (32, 608, 576)),
+}
+
+
+def preamble(version: int, code: int, suite: int) -> bytes:
+    return struct.pack(">4sBBH", MAGIC, version, code, suite)
+
+
+# --- 6. Canonical messages ---------------------------------------------------------------------
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode()
+
+
+def encode(**members: str | int | bytes) -> bytes:
+    plain = {n: b64(v) if isinstance(v, bytes) else v for n, v in members.items()}
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(data: bytes, members: dict[str, type]) -> dict[str, Any]:
+    plain = json.loads(data.decode())
+    need(type(plain) is dict and list(plain) == list(members), "wrong members")
+    values: dict[str, Any] = {}
+    for name, kind in members.items():
+        value = plain[name]
+        need(type(value) is (str if kind is bytes else kind), f"wrong type of {name}")
+        need(kind is not int or 0 <= value < 2**53, f"{name} out of range")
+        values[name] = base64.urlsafe_b64decode(value) if kind is bytes else value
+    need(encode(**values) == data, "not canonical")
+    return values
+
+
+def kind_of(data: bytes) -> str:
+    """The kind of a message that begins with {"kind":"name" and then a comma or the end."""
+    start, _, rest = data.partition(b'{"kind":"')
+    name, quote, rest = rest.partition(b'"')
+    need(start == b"" and quote == b'"' and rest[:1] in (b",", b"}"), "no kind")
+    return name.decode("ascii")
+
+
+# --- 5. Handshake payload and device certificate -----------------------------------------------
+
+SIGNED = b"e2ee device certificate v1\0"
+CERTIFICATE = {
+    "version": int,
+    "identity": bytes,
+    "static_key": bytes,
+    "not_before": int,
+    "not_after": int,
+}
+DAY = 86400
+
+
+@dataclass
+class Me:
+    """An identity and one device of it, with the validity of the device's certificate."""
+
+    identity: Ed25519PrivateKey
+    static: X25519PrivateKey
+    not_before: int
+    not_after: int
+
+    @classmethod
+    def generate(cls, now: int) -> "Me":
+        identity, static = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
+        return cls(identity, static, now - DAY, now + 90 * DAY)
+
+    @property
+    def identity_key(self) -> bytes:
+        return self.identity.public_key().public_bytes_raw()
+
+    @property
+    def static_key(self) -> bytes:
+        return self.static.public_key().public_bytes_raw()
+
+    def certificate(self) -> tuple[bytes, bytes]:
+        certificate = encode(
+            version=1,
+            identity=self.identity_key,
+            static_key=self.static_key,
+            not_before=self.not_before,
+            not_after=self.not_after,
+        )
+        return certificate, self.identity.sign(SIGNED + certificate)
+
+    def payload(self) -> bytes:
+        certificate, signature = self.certificate()
+        text = encode(certificate=certificate, signature=signature)
+        return (struct.pack(">H", len(text)) + text).ljust(512, b"\0")
+
+
+def check_payload(payload: bytes, proven: bytes, own: bytes, now: int) -> bytes:
+    """Checks a payload against the static key that its sender proved; the sender's identity."""
+    size = int.from_bytes(payload[:2], "big")
+    need(len(payload) == 512 and size <= 510 and not any(payload[2 + size :]), "bad payload")
+    outer = decode(payload[2 : 2 + size], {"certificate": bytes, "signature": bytes})
+    need(len(outer["certificate"]) <= 300 and len(outer["signature"]) == 64, "bad sizes")
+    inner = decode(outer["certificate"], CERTIFICATE)
+    identity: bytes = inner["identity"]
+    need(inner["version"] == 1, "bad certificate version")
+    identity_public_key(identity).verify(outer["signature"], SIGNED + outer["certificate"])
+    need(inner["static_key"] == proven, "certificate of another device")
+    need(inner["not_before"] <= now <= inner["not_after"], "certificate not valid now")
+    need(proven != own, "our own key came back")
+    return identity
+
+
+# --- 7. Identity as people meet it -------------------------------------------------------------
+
+CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def _polymod(data: list[int]) -> int:
+    check = 1
+    for value in [3, 1, 3, 3, 0, 5, 18, 5, 5, *data]:  # "e2ee" expanded as BIP-173 says
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for i, g in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= g if top >> i & 1 else 0
+    return check
+
+
+def id_of(key: bytes) -> str:
+    number = int.from_bytes(key, "big") << 4
+    data = [number >> 5 * i & 31 for i in reversed(range(52))]
+    check = _polymod([*data, 0, 0, 0, 0, 0, 0]) ^ 0x2BC830A3
+    data += [check >> 5 * i & 31 for i in reversed(range(6))]
+    return "e2ee1" + "".join(CHARSET[value] for value in data)
+
+
+def key_of(text: str) -> bytes:
+    text = text.strip()
+    need(text in (text.lower(), text.upper()), "mixed case")
+    text = text.lower()
+    need(len(text) == 63 and text.startswith("e2ee1"), "not an id")
+    data = [CHARSET.index(letter) for letter in text[5:]]
+    need(_polymod(data) == 0x2BC830A3, "checksum of the id")
+    number = 0
+    for value in data[:52]:
+        number = number << 5 | value
+    need(number & 15 == 0, "padding of the id")
+    key = (number >> 4).to_bytes(32, "big")
+    identity_public_key(key)
+    return key
+
+
+def safety_words(key: bytes, words: list[str]) -> list[str]:
+    number = int.from_bytes(hashlib.sha256(b"e2ee safety words v1\0" + key).digest(), "big")
+    return [words[number // 1296**i % 1296] for i in range(8)]
+
+
+# --- 9.2 to 9.5 Contents of records ------------------------------------------------------------
+
+DATA, CONTROL = 0, 1
+MAX_CONTENT = 65516
+MAX_MESSAGE = 16 * 2**20
+CONTROLS: dict[str, dict[str, type]] = {
+    "close": {},
+    "key_update": {},
+    "refresh_offer": {"message": bytes},
+    "refresh_answer": {"message": bytes},
+    "refresh_switch": {},
+    "ping": {},
+    "pong": {},
+}
+
+
+def padded_length(n: int) -> int:
+    """The policy "chat": how long a plaintext of n bytes becomes."""
+    if n <= 256:
+        return 256
+    e = n.bit_length() - 1
+    step = 1 << (e - e.bit_length())  # S = floor(log2 E) + 1 is the number of bits of E
+    return min((n + step - 1) // step * step, 65519)
+
+
+def open_plaintext(plaintext: bytes) -> tuple[int, bytes]:
+    content_type, size = struct.unpack(">BH", plaintext[:3])
+    need(content_type in (DATA, CONTROL), "unknown content type")
+    need(3 + size <= len(plaintext), "content longer than its record")
+    need(not any(plaintext[3 + size :]), "padding not zero")
+    return content_type, plaintext[3 : 3 + size]
+
+
+# --- 9 and 10. The session ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Opened:
+    identity_key: bytes
+    static_key: bytes
+    suite: int
+    handshake_hash: bytes
+
+
+@dataclass(frozen=True)
+class Message:
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    pass
+
+
+@dataclass(frozen=True)
+class Closed:
+    pass
+
+
+Event = Opened | Message | Refreshed | Closed
+State = Literal["HANDSHAKE", "OPEN", "CLOSING", "CLOSED", "FAILED"]
+
+
+@dataclass
+class Client:
+    """One side: feed it with `receive`, send what is in `out`, and `end` it with the stream."""
+
+    me: Me
+    initiator: bool
+    now: int
+    suites: tuple[int, ...] = (1,)  # an initiator offers the first, a responder accepts all
+    expected_peer: bytes | None = None
+    chat_padding: bool = False
+    key_update_records: int = 2**20
+    refresh_records: int = 2**16
+    fixed: Fixed | None = None
+    out: bytearray = field(default_factory=bytearray)
+    events: list[Event] = field(default_factory=list)  # after a failure: what came before it
+    state: State = "HANDSHAKE"
+    refreshing: Literal["IDLE", "OFFERED", "CROSSED", "ANSWERED"] = "IDLE"
+
+    def __post_init__(self) -> None:
+        self.buffer, self.stream, self.hello = bytearray(), bytearray(), b""
+        self.error: Failure | None = None
+        self.pong_due, self.since_refresh = False, 0
+        if self.initiator:
+            self._begin(preamble(1, 0, self.suites[0]))
+            self.out += self.hello + self.handshake.write(b"")
+            self.hello_answered = False
+
+    # --- 4. Opening
+
+    def _begin(self, hello: bytes) -> None:
+        self.hello, self.suite = hello, int.from_bytes(hello[6:], "big")
+        self.protocol, self.refresh_protocol, self.sizes = SUITES[self.suite]
+        self.handshake = Handshake(
+            self.protocol, self.initiator, hello, static=self.me.static, fixed=self.fixed
+        )
+
+    def _opening(self) -> bool:
+        waiting = not self.hello_answered if self.initiator else not self.hello
+        if waiting:
+            need(MAGIC.startswith(bytes(self.buffer[:4])), "wrong magic")
+            if len(self.buffer) < 8:
+                return False
+            first = self._take(8)
+            self._answer(first) if self.initiator else self._hello(first)
+            return True
+        if len(self.buffer) < self.sizes[self.handshake.message]:
+            return False
+        payload = self.handshake.read(self._take(self.sizes[self.handshake.message]))
+        if self.handshake.message == 1:
+            self.out += self.hello + self.handshake.write(self.me.payload())
+            return True
+        proven = self.handshake.theirs["s"].public_bytes_raw()
+        identity = check_payload(payload, proven, self.me.static_key, self.now)
+        need(self.expected_peer in (None, identity), "somebody else")
+        if self.initiator:
+            self.out += self.handshake.write(self.me.payload())
+        keys = self._new_epoch(self.handshake, self.initiator)
+        self.sending, self.receiving = keys
+        self.handshake_hash, self.exporter_secret = self.epoch  # section 9.8: those of epoch 0
+        del self.handshake
+        self.state = "OPEN"
+        self.events.append(Opened(identity, proven, self.suite, self.handshake_hash))
+        return True
+
+    def _hello(self, hello: bytes) -> None:
+        _, version, code, suite = struct.unpack(">4sBBH", hello)
+        if version != 1:
+            self.out += preamble(1, 1, 0)
+            raise VersionRefused(f"version {version}")
+        need(code == 0, "not a hello")
+        if suite not in self.suites:
+            self.out += preamble(1, 2, self.suites[0])
+            raise SuiteRefused(f"suite {suite}")
+        self._begin(hello)
+
+    def _answer(self, answer: bytes) -> None:
+        _, version, code, suite = struct.unpack(">4sBBH", answer)
+        if code == 1:
+            raise VersionRefused(f"the peer speaks version {version}")
+        if code == 2:
+            raise SuiteRefused(f"the peer wants suite {suite}")
+        need(answer == self.hello, "unknown answer")
+        self.hello_answered = True
+
+    def _new_epoch(self, handshake: Handshake, first: bool) -> tuple[CipherState, CipherState]:
+        """The new sending and receiving states; `first` sent the handshake's first message."""
+        one, two, exporter_secret = handshake.split()
+        self.epoch = handshake.symmetric.h, exporter_secret
+        cipher = self.protocol.split("_")[3]
+        states = CipherState(cipher, one), CipherState(cipher, two)
+        return states if first else states[::-1]
+
+    # --- Input
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        return data
+
+    def receive(self, data: bytes) -> list[Event]:
+        if self.error:
+            raise self.error
+        self.buffer += data
+        try:
+            while self.buffer and (self._opening if self.state == "HANDSHAKE" else self._record)():
+                pass
+        except (ValueError, InvalidTag, InvalidSignature, RecursionError) as error:
+            self.state = "FAILED"
+            self.error = error if isinstance(error, Failure) else Failure(repr(error))
+            raise self.error from error
+        if self.pong_due and self.state == "OPEN":
+            self.control("pong")
+        self.pong_due = False
+        events, self.events = self.events, []
+        return events
+
+    def end(self) -> None:
+        """The stream has ended (section 9.9)."""
+        if self.state != "CLOSED":
+            self.state, self.error = "FAILED", self.error or Failure("truncated")
+            raise self.error
+
+    def _record(self) -> bool:
+        need(self.state in ("OPEN", "CLOSING"), "bytes after the peer's close")
+        size = int.from_bytes(self.buffer[:2], "big")
+        if len(self.buffer) < 2:
+            return False
+        need(size >= 19, "record too short")
+        if len(self.buffer) < 2 + size:
+            return False
+        need(self.receiving.used < 2**22, "too many records under one key")
+        plaintext = self.receiving.decrypt(b"", self._take(2 + size)[2:])
+        content_type, content = open_plaintext(plaintext)
+        self._data(content) if content_type == DATA else self._control(content)
+        return True
+
+    def _data(self, content: bytes) -> None:
+        self.stream += content
+        while len(self.stream) >= 4:
+            size = int.from_bytes(self.stream[:4], "big")
+            need(size <= MAX_MESSAGE, "message too long")
+            if len(self.stream) < 4 + size:
+                break
+            self.events.append(Message(bytes(self.stream[4 : 4 + size])))
+            del self.stream[: 4 + size]
+
+    def _control(self, content: bytes) -> None:
+        kind = kind_of(content)
+        need(kind in CONTROLS, "unknown control message")
+        members = decode(content, {"kind": str, **CONTROLS[kind]})
+        if kind == "close":
+            need(not self.stream, "close within a message")
+            if self.state == "OPEN":
+                self.control("close")
+            self.state = "CLOSED"
+            self.events.append(Closed())
+        elif kind == "key_update":
+            self.receiving.rekey()
+        elif kind == "ping":
+            self.pong_due = True
+        elif kind.startswith("refresh_"):
+            message = members.get("message", b"?")
+            need(1 <= len(message) <= 4096, "size of a refresh message")
+            self._refresh_input(kind, message)
+
+    # --- Output
+
+    def record(self, content_type: int, content: bytes) -> None:
+        if self.sending.used >= self.key_update_records - 1:
+            self.update_key()
+        self._seal(content_type, content)
+
+    def _seal(self, content_type: int, content: bytes) -> None:
+        plaintext = struct.pack(">BH", content_type, len(content)) + content
+        if self.chat_padding:
+            plaintext = plaintext.ljust(padded_length(len(plaintext)), b"\0")
+        sealed = self.sending.encrypt(b"", plaintext)
+        self.out += struct.pack(">H", len(sealed)) + sealed
+        self.since_refresh += 1
+
+    def control(self, kind: str, **members: bytes) -> None:
+        self.record(CONTROL, encode(kind=kind, **members))
+
+    def _need_open(self) -> None:
+        if self.error:
+            raise self.error
+        if self.state != "OPEN":
+            raise RuntimeError(f"not in state {self.state}")
+
+    def send(self, message: bytes) -> None:
+        self.send_cut(struct.pack(">I", len(message)) + message, MAX_CONTENT)
+
+    def send_cut(self, stream: bytes, *sizes: int) -> None:
+        """Section 9.4: some of the stream of messages in contents of these sizes, in turn."""
+        self._need_open()
+        at = turn = 0
+        while at < len(stream):
+            size = sizes[turn % len(sizes)]
+            self.record(DATA, stream[at : at + size])
+            at, turn = at + size, turn + 1
+        if self.since_refresh >= self.refresh_records and self.refreshing == "IDLE":
+            self.refresh()
+
+    def ping(self) -> None:
+        self._need_open()
+        self.control("ping")
+
+    def update_key(self) -> None:
+        self._need_open()
+        self._seal(CONTROL, encode(kind="key_update"))
+        self.sending.rekey()
+
+    def close(self) -> None:
+        self._need_open()
+        self.control("close")
+        self.state = "CLOSING"
+
+    # --- 9.7 Refresh
+
+    def refresh(self) -> None:
+        self._need_open()
+        need(self.refreshing == "IDLE", "a refresh is under way")
+        self.offer = self._refresh_handshake(initiator=True)
+        self.control("refresh_offer", message=self.offer.write(b""))
+        self.refreshing = "OFFERED"
+
+    def _refresh_handshake(self, initiator: bool) -> Handshake:
+        epoch_hash, secret = self.epoch
+        return Handshake(
+            self.refresh_protocol,
+            initiator,
+            b"e2ee refresh v1\0" + epoch_hash,
+            psk=hkdf(epoch_hash, secret, b"e2ee refresh psk v1", 32),
+        )
+
+    def _refresh_input(self, kind: str, message: bytes) -> None:
+        was = self.refreshing
+        if kind == "refresh_offer" and was == "OFFERED" and self.initiator:
+            self.refreshing = "CROSSED"
+        elif kind == "refresh_offer" and was in ("IDLE", "OFFERED"):
+            if self.state == "OPEN":
+                self._refresh_answer(message)
+        elif kind == "refresh_answer" and was in ("OFFERED", "CROSSED"):
+            need(self.offer.read(message) == b"", "payload in a refresh")
+            sending, self.receiving = self._new_epoch(self.offer, first=True)
+            del self.offer
+            if self.state == "OPEN":
+                self.control("refresh_switch")
+                self.sending = sending
+                self._refresh_done()
+        elif kind == "refresh_switch" and was == "ANSWERED":
+            self.receiving = self.next_receiving
+            del self.next_receiving
+            self._refresh_done()
+        else:
+            raise Failure(f"{kind} in {was}")
+
+    def _refresh_answer(self, message: bytes) -> None:
+        self.offer = self._refresh_handshake(initiator=False)  # in place of one of our own
+        need(self.offer.read(message) == b"", "payload in a refresh")
+        self.control("refresh_answer", message=self.offer.write(b""))
+        self.sending, self.next_receiving = self._new_epoch(self.offer, first=False)
+        del self.offer
+        self.refreshing = "ANSWERED"
+
+    def _refresh_done(self) -> None:
+        self.refreshing, self.since_refresh = "IDLE", 0
+        self.events.append(Refreshed())
+
+    # --- 9.8 Exporter
+
+    def export(self, label: bytes, length: int) -> bytes:
+        info = b"e2ee exporter v1\0" + label
+        return hkdf(self.handshake_hash, self.exporter_secret, info, length)
+
+
+# --- 11. Chat layer ----------------------------------------------------------------------------
+
+CHAT: dict[str, dict[str, type]] = {"text": {"id": int, "body": str}, "receipt": {"id": int}}
+CHAT["leave"] = {}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def chat_text(number: int, body: str) -> bytes:
+    need(1 <= number < 2**53 and len(body.encode()) <= 2**20, "text out of range")
+    return encode(kind="text", id=number, body=body)
+
+
+def read_chat(data: bytes) -> dict[str, Any] | None:
+    """The members of a chat message, or None when it is to be shown as unsupported."""
+    kind = kind_of(data)
+    if kind not in CHAT:
+        need(1 <= len(kind) <= 32 and kind[0] in LETTERS, "malformed kind")
+        need(all(c in LETTERS + "0123456789_.-" for c in kind), "malformed kind")
+        return None
+    members = decode(data, {"kind": str, **CHAT[kind]})
+    need(members.get("id", 1) >= 1, "id out of range")
+    need(len(members.get("body", "").encode()) <= 2**20, "body too long")
+    return members
