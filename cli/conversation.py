@@ -65,6 +65,7 @@ class Conversation:
     async def leave(self) -> None:
         """Say goodbye and close in order. Raises what ``Channel.close`` raises."""
         with contextlib.suppress(SessionClosed):
+            await self._send_due_receipt()
             await self._channel.send(encode(Leave()))
         await self._channel.close()
 
@@ -79,5 +80,9 @@ class Conversation:
             while True:
                 async with self._news:
                     await self._news.wait_for(lambda: self._shown > self._receipted)
-                    self._receipted = self._shown
-                await self._channel.send(encode(Receipt(id=self._receipted)))
+                await self._send_due_receipt()
+
+    async def _send_due_receipt(self) -> None:
+        if self._shown > self._receipted:
+            self._receipted = self._shown
+            await self._channel.send(encode(Receipt(id=self._receipted)))

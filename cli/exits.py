@@ -7,6 +7,7 @@ from enum import IntEnum
 from e2ee.errors import (
     AddressInUse,
     CertificateError,
+    ConnectFailed,
     E2EEError,
     IdentityFileError,
     InvalidId,
@@ -29,6 +30,7 @@ class Exit(IntEnum):
     IN_USE = 8
     OVER_LIMIT = 9
     FILES = 10
+    HANGUP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -51,8 +53,21 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (UnexpectedPeer, Exit.TRUST),
     (TransportError, Exit.NETWORK),
     (ProtocolError, Exit.NETWORK),
+    (BrokenPipeError, Exit.BROKEN_PIPE),
 )
 """The first that fits counts."""
+
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (
+        ConnectFailed,
+        "is `e2ee listen` running there, and is this the address that it printed?",
+    ),
+    (AddressInUse, "choose another with --port, or --port 0 for any free one"),
+    (
+        UnexpectedPeer,
+        "nothing was sent to them; if their identity is new, ask for their `e2ee id` again",
+    ),
+)
 
 
 def exit_code(error: Exception) -> Exit:
@@ -63,6 +78,9 @@ def exit_code(error: Exception) -> Exit:
 
 def describe(error: Exception) -> str:
     """One line for a person. Only errors of ours carry text that is fit to be shown."""
-    if isinstance(error, E2EEError | CliError):
-        return str(error)
-    return f"something went wrong inside the program ({type(error).__name__}); please report it"
+    if isinstance(error, BrokenPipeError):
+        return "nobody reads the output any more"
+    if not isinstance(error, E2EEError | CliError):
+        return f"something went wrong inside the program ({type(error).__name__}); please report it"
+    advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), None)
+    return f"{error}; {advice}" if advice else str(error)

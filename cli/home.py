@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -34,7 +35,9 @@ def own_identity(output: Output) -> Identity:
     identity = Identity.load(path)
     if identity.needs_renewal(now):
         identity = identity.renewed(now)
-        identity.save(path, replace=True)
+        # Where the file cannot be written the new certificate is made again next time.
+        with contextlib.suppress(IdentityFileError):
+            identity.save(path, replace=True)
     return identity
 
 

@@ -1,19 +1,17 @@
-"""Lines of standard input for asyncio, whatever stdin is: a terminal, a pipe, a file, closed."""
+"""Lines of standard input for asyncio, whatever stdin is: a terminal, a pipe, a file."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
-import threading
 from collections.abc import AsyncIterator
 
 from e2ee.messages import MAX_TEXT_LENGTH
 
 from .exits import CliError, Exit
+from .threads import in_thread
 
+STDIN = 0
 _READ_SIZE = 65_536
-_WAITING_LINES = 64
 
 
 async def stdin_lines() -> AsyncIterator[str]:
@@ -21,27 +19,8 @@ async def stdin_lines() -> AsyncIterator[str]:
 
     Raises CliError for input that is not UTF-8, or for a line above the limit of a text.
     """
-    loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_WAITING_LINES)
-
-    def read() -> None:
-        # A thread, since a file cannot be watched by the loop; a daemon, since nothing but
-        # input can wake it. os.read rather than sys.stdin, which would hold a lock at exit.
-        while True:
-            try:
-                chunk = os.read(0, _READ_SIZE)
-            except OSError:
-                chunk = b""
-            try:
-                asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
-            except (RuntimeError, asyncio.CancelledError):
-                return
-            if not chunk:
-                return
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
     rest = b""
-    while chunk := await chunks.get():
+    while chunk := await in_thread(_read):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield _text(line)
@@ -51,8 +30,11 @@ async def stdin_lines() -> AsyncIterator[str]:
         yield _text(rest)
 
 
-def stdin_is_a_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
+def _read() -> bytes:
+    try:
+        return os.read(STDIN, _READ_SIZE)
+    except OSError:
+        return b""  # The terminal has gone.
 
 
 def _text(line: bytes) -> str:

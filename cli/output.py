@@ -5,33 +5,60 @@ With ``--json`` each line, on either, is one JSON object.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from typing import Any
 
 from .clean import clean
+from .exits import CliError, Exit
+from .threads import in_thread
+
+STDOUT = 1
+TAB = "    "
 
 
 class Output:
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, always_label: bool = False) -> None:
+        """``always_label`` marks lines with their speaker even where stdout is no terminal."""
         self._as_json = as_json
-        self._label = "" if as_json or not sys.stdout.isatty() else "peer: "
+        self._terminal = os.isatty(STDOUT)
+        self._label = not as_json and (self._terminal or always_label)
 
-    def peer_line(self, body: str) -> None:
-        """A text from the peer. At a terminal it is marked, so that it cannot pose as ours.
+    async def line(self, speaker: str, body: str) -> None:
+        """A text of the chat. At a terminal it is marked, so that no peer can pose as us.
 
-        Raises BrokenPipeError where nobody reads stdout any more.
+        Raises BrokenPipeError where nobody reads stdout any more, CliError where it is full.
         """
-        line = _json(event="message", text=body) if self._as_json else self._label + clean(body)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        if self._as_json:
+            line = _json(event="message", text=body)
+        else:
+            line = f"{speaker}: " if self._label else ""
+            line += (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
+        data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
+        await in_thread(lambda: _write(data))
+
+    def data(self, human: str, **fields: Any) -> None:
+        """The result that a command was called for, on stdout."""
+        _write(((_json(**fields) if self._as_json else human) + "\n").encode())
 
     def status(self, event: str, human: str, **fields: Any) -> None:
-        """Something that the program has to say; ``human`` may have several lines, or none."""
-        if self._as_json:
-            print(_json(event=event, **fields), file=sys.stderr, flush=True)
-        elif human:
-            print(human, file=sys.stderr, flush=True)
+        """Something that the program has to say; ``human`` may have several lines."""
+        text = _json(event=event, **fields) if self._as_json else human
+        with contextlib.suppress(OSError):  # With stderr gone there is nowhere to complain.
+            print(text, file=sys.stderr, flush=True)
+
+
+def _write(data: bytes) -> None:
+    # Not sys.stdout, whose lock a stuck write would hold when the program ends.
+    try:
+        while data:
+            data = data[os.write(STDOUT, data) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CliError(f"cannot write to standard output: {error.strerror}", Exit.FILES) from None
 
 
 def _json(**fields: Any) -> str:

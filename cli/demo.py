@@ -1,0 +1,98 @@
+"""``e2ee demo``: a real chat over loopback TCP with a second process that answers.
+
+Both identities are made for the occasion and never reach a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+
+from e2ee import Identity, Padding, Session
+from e2ee.messages import Text
+from e2ee.transport import Channel, Stream, tcp
+
+from .chat import announce, chat
+from .conversation import Conversation
+from .exits import CliError, Exit
+from .lines import STDIN
+from .output import Output
+from .wire import WatchedStream
+
+SCRIPT = (
+    "Hello! Is anybody there?",
+    "Who else can read this line?",
+    "Good. Then goodbye.",
+)
+"""What is said where there is no person to say anything."""
+
+PEER_TIMEOUT = 15.0
+"""Seconds for the other process to start, and to end."""
+
+
+async def demo(*, wire: bool, output: Output) -> None:
+    """Raises E2EEError, CliError."""
+    output.status("starting", "Starting a second process, which listens on 127.0.0.1 …")
+    now = time.time()
+    session = Session.initiator(Identity.generate(now=now), now=now, padding=Padding.CHAT)
+    async with _peer_process() as port:
+        stream: Stream = await tcp.connect_stream("127.0.0.1", port)
+        if wire:
+            stream = WatchedStream(stream, lambda line: output.status("wire", line))
+        channel = await Channel.open(stream, session)
+        announce(output, channel.peer, expected=False)
+        if os.isatty(STDIN):
+            await chat(channel, output, leave_at_end_of_input=True)
+        else:
+            await _recite(channel, output)
+    output.status("over", "That was a real session. Next: e2ee listen, and e2ee connect.")
+
+
+async def _recite(channel: Channel, output: Output) -> None:
+    """Say the script, line by line, each after the answer to the one before."""
+    conversation = Conversation(channel)
+    script = iter(SCRIPT)
+    async with channel:
+        async for message in conversation.incoming():
+            if not isinstance(message, Text):
+                continue
+            await output.line("peer", message.body)
+            if (line := next(script, None)) is None:
+                await conversation.leave()
+            else:
+                await output.line("you", line)
+                await conversation.say(line)
+
+
+@contextlib.asynccontextmanager
+async def _peer_process() -> AsyncIterator[int]:
+    """Start the other process; gives the port on which it listens."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        f"{__package__}.demo_peer",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        # A Ctrl-C at the terminal is for us, who then say goodbye to it.
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PEER_TIMEOUT):
+            line = await process.stdout.readline()
+        if not line.strip().isdigit():
+            raise CliError("the second process did not start", Exit.INTERNAL)
+        yield int(line)
+    finally:
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            # It ends by itself when its standard input does.
+            async with asyncio.timeout(PEER_TIMEOUT):
+                await process.communicate()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,47 @@
+"""Running asyncio work so that Ctrl-C, SIGTERM and a closed terminal end it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from .exits import CliError, Exit
+
+_STOPPED = {
+    signal.SIGHUP: CliError("stopped: the terminal was closed", Exit.HANGUP),
+    signal.SIGINT: CliError("stopped by Ctrl-C", Exit.INTERRUPTED),
+    signal.SIGTERM: CliError("stopped by SIGTERM", Exit.TERMINATED),
+}
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end. The first signal cancels the work, which may take a moment to say goodbye;
+    a second one ends the program at once. Raises what the work raises; CliError after a signal.
+    """
+    asyncio.run(_with_signals(work))
+
+
+async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    stopped_by: list[CliError] = []
+
+    def stop(error: CliError) -> None:
+        stopped_by.append(error)
+        task.cancel()
+        for number in _STOPPED:
+            loop.remove_signal_handler(number)
+
+    for number, error in _STOPPED.items():
+        loop.add_signal_handler(number, stop, error)
+    with contextlib.suppress(asyncio.CancelledError):
+        try:
+            await task
+        except Exception:
+            if not stopped_by:
+                raise
+    if stopped_by:
+        raise stopped_by[0]
