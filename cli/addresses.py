@@ -22,9 +22,19 @@ def parse_address(text: str) -> tuple[str, int]:
         port = rest[1:] if rest else port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65_535:
+    if (":" in host or text.startswith("[")) and not _is_ipv6(host):
+        raise _bad(text)
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65_535:
         raise _bad(text)
     return host, int(port)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _bad(text: str) -> CliError:

@@ -37,6 +37,12 @@ PEER_TIMEOUT = 15.0
 async def demo(*, wire: bool, output: Output) -> None:
     """Raises E2EEError, CliError."""
     output.status("starting", "Starting a second process, which listens on 127.0.0.1 …")
+    if wire:
+        output.status(
+            "legend",
+            'Behind "wire" stands what an eavesdropper sees: the handshake, then 274 bytes for\n'
+            "each line, and for each confirmation that one was shown.",
+        )
     now = time.time()
     session = Session.initiator(Identity.generate(now=now), now=now, padding=Padding.CHAT)
     async with _peer_process() as port:

@@ -12,6 +12,7 @@ from e2ee.errors import (
     IdentityFileError,
     InvalidId,
     MessageTooLarge,
+    OwnIdentity,
     ProtocolError,
     TransportError,
     UnexpectedPeer,
@@ -59,9 +60,10 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
 
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (
-        ConnectFailed,
-        "is `e2ee listen` running there, and is this the address that it printed?",
+        OwnIdentity,
+        "to try both ends on one machine, start one of them with another E2EE_HOME",
     ),
+    (ConnectFailed, "is this the address that `e2ee listen` printed there?"),
     (AddressInUse, "choose another with --port, or --port 0 for any free one"),
     (
         UnexpectedPeer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -41,7 +42,11 @@ def _report_errors(output: Output, work: Callable[[], None]) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
     except Exception as error:  # noqa: BLE001 -- a user never sees a traceback
         code = exit_code(error)
-        output.status("error", f"e2ee: {describe(error)}", message=describe(error), code=code)
+        # The terminal has just shown ^C where the cursor was.
+        begin = "\n" if code is Exit.INTERRUPTED and os.isatty(0) else ""
+        output.status(
+            "error", f"{begin}e2ee: {describe(error)}", message=describe(error), code=code
+        )
         raise typer.Exit(code) from None
 
 
@@ -112,6 +117,8 @@ def show_id(json: Json = False) -> None:
 
 
 def main() -> NoReturn:
+    # A dump of memory would hold keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's encoding lacks is shown as an escape, not as a traceback.
@@ -119,7 +126,8 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        Output(as_json=False).status("error", f"e2ee: {error.format_message()} See e2ee --help.")
+        message = error.format_message().rstrip(".")
+        Output(as_json=False).status("error", f"e2ee: {message}; see e2ee --help")
         code = error.exit_code
     sys.exit(code)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import sys
 from typing import Any
 
@@ -37,7 +38,10 @@ class Output:
             line = f"{speaker}: " if self._label else ""
             line += (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
         data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
-        await in_thread(lambda: _write(data))
+        if len(data) <= select.PIPE_BUF and select.select([], [STDOUT], [], 0)[1]:
+            _write(data)  # It will not block: that much has room in a pipe that has any.
+        else:
+            await in_thread(lambda: _write(data))
 
     def data(self, human: str, **fields: Any) -> None:
         """The result that a command was called for, on stdout."""

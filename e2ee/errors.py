@@ -67,6 +67,10 @@ class UnexpectedPeer(ProtocolError):
     """The channel is authenticated, but to somebody else than you asked for."""
 
 
+class OwnIdentity(UnexpectedPeer):
+    """The peer proved our own device key: a reflection, or somebody who calls themselves."""
+
+
 class MalformedMessage(ProtocolError):
     """Authenticated bytes from the peer are not in the one canonical form of any message."""
 

@@ -22,6 +22,7 @@ from e2ee.errors import (
     CertificateError,
     MalformedMessage,
     NotE2EE,
+    OwnIdentity,
     ProtocolError,
     UnexpectedPeer,
     UnsupportedSuite,
@@ -203,7 +204,7 @@ class Opening(Uncopyable):
         assert static_key is not None
         own_key = self._identity.device_key.public_key().public_bytes_raw()
         if hmac.compare_digest(static_key, own_key):
-            raise UnexpectedPeer("the peer uses this very identity: a reflection, or yourself")
+            raise OwnIdentity("the other end has this very identity: it is yourself")
         try:
             payload = unpad_payload(padded_payload)
         except MalformedMessage as error:

@@ -1,0 +1,207 @@
+"""The program in scripts: pipes, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_a_line_from_a_pipe_arrives_and_both_sides_end_well(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    code, out, err = e2ee.run("connect", address, stdin=b"hi\n")
+    assert (code, out) == (0, "")
+    assert "NOT VERIFIED" in err
+    assert e2ee.finish(bob)[:2] == (0, "hi\n")
+
+
+def test_each_side_can_speak(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    alice = e2ee.start("connect", address)
+    bob.stdin.write(b"from bob\n")
+    bob.stdin.close()
+    bob.stdin = None
+    assert alice.stdout.readline() == b"from bob\n"
+    assert e2ee.finish(alice, b"from alice")[0] == 0
+    assert e2ee.finish(bob)[:2] == (0, "from alice\n")
+
+
+def test_json_is_one_object_a_line_on_both_streams(e2ee: Any) -> None:
+    bob, address = e2ee.listen("--json")
+    text = 'a "quoted" line \x1b[31m \u202e 🎈'
+    code, out, err = e2ee.run("connect", address, "--json", stdin=text.encode() + b"\n\n")
+    assert (code, out) == (0, "")
+    connected = json.loads(err.splitlines()[-1])
+    assert connected["event"] == "connected"
+    assert connected["peer"] == e2ee.id_of("bob")
+    assert connected["verified"] is False
+    assert len(connected["words"]) == 8
+    code, out, err = e2ee.finish(bob)
+    assert code == 0
+    assert out.isascii()
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"event": "message", "text": text},
+        {"event": "message", "text": ""},
+    ]
+    assert [json.loads(line)["event"] for line in err.splitlines()] == ["connected", "left"]
+
+
+def test_errors_are_json_too(e2ee: Any) -> None:
+    code, out, err = e2ee.run("connect", "127.0.0.1:1", "--json", person="alice")
+    error = json.loads(err.splitlines()[-1])
+    assert (error["event"], error["code"], code, out) == ("error", 4, 4, "")
+
+
+def test_a_long_input_arrives_whole_and_in_order(e2ee: Any, tmp_path: Path) -> None:
+    lines = "".join(f"line {number}\tof many\n" for number in range(20_000))
+    received = tmp_path / "received"
+    with received.open("wb") as file:
+        bob, address = e2ee.listen(stdout=file, stdin=subprocess.DEVNULL)
+        assert e2ee.run("connect", address, stdin=lines.encode(), timeout=100)[0] == 0
+        assert e2ee.finish(bob)[0] == 0
+    assert received.read_text() == lines
+
+
+def test_lines_up_to_one_mebibyte(e2ee: Any, tmp_path: Path) -> None:
+    received = tmp_path / "received"
+    with received.open("wb") as file:
+        bob, address = e2ee.listen(stdout=file)
+    longest = b"x" * 2**20
+    alice = e2ee.start("connect", address)
+    alice.stdin.write(b"before\n" + longest + b"\n" + longest + b"y\n")
+    alice.stdin.flush()
+    code, _, err = e2ee.finish(alice)
+    assert code == 9
+    assert "above 1,048,576 bytes" in err
+    # What came before the line that is too long was accepted, and is not lost.
+    assert e2ee.finish(bob)[0] == 0
+    assert received.read_bytes() == b"before\n" + longest + b"\n"
+
+
+def test_input_that_is_not_text_is_refused_without_loss_of_what_came_before(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    code, _, err = e2ee.run("connect", address, stdin=b"text\n\xff\xfe\n")
+    assert code == 2
+    assert "not UTF-8" in err
+    assert e2ee.finish(bob)[:2] == (0, "text\n")
+
+
+def test_the_peer_that_was_asked_for(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    code, _, err = e2ee.run("connect", address, "--peer", e2ee.id_of("bob").upper(), stdin=b"hi")
+    assert code == 0
+    assert "the identity that you asked for" in err
+    assert "NOT VERIFIED" not in err
+    assert e2ee.finish(bob)[1] == "hi\n"
+
+
+def test_somebody_else_is_refused_before_a_line_is_sent(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    code, _, err = e2ee.run("connect", address, "--peer", e2ee.id_of("carol"), stdin=b"secret")
+    assert code == 5
+    assert e2ee.id_of("bob") in err
+    assert "not the one asked for" in err
+    bob.terminate()
+    assert e2ee.finish(bob)[1] == ""
+
+
+def test_a_listener_lets_only_the_peer_in_that_it_waits_for(e2ee: Any) -> None:
+    bob, address = e2ee.listen("--peer", e2ee.id_of("alice"))
+    code, _, _ = e2ee.run("connect", address, person="mallory", stdin=b"let me in")
+    assert code in (4, 6)
+    assert e2ee.run("connect", address, stdin=b"it is me")[0] == 0
+    code, out, err = e2ee.finish(bob)
+    assert (code, out) == (0, "it is me\n")
+    assert "was not let in" in err
+
+
+def test_one_identity_on_both_sides_is_a_reflection(e2ee: Any) -> None:
+    bob, address = e2ee.listen(person="alice")
+    code, _, err = e2ee.run("connect", address)
+    assert code == 5
+    assert "this very identity" in err
+    bob.terminate()
+    assert e2ee.finish(bob)[0] == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_says_goodbye(e2ee: Any, number: int, wait_until: Any) -> None:
+    bob, address = e2ee.listen()
+    alice = e2ee.start("connect", address)
+    alice.stdin.write(b"accepted\n")
+    alice.stdin.flush()
+    assert bob.stdout.readline() == b"accepted\n"
+    alice.send_signal(number)
+    assert e2ee.finish(alice)[0] == 128 + number
+    code, _, err = e2ee.finish(bob)
+    assert code == 0
+    assert "The peer has left" in err
+
+
+def test_a_peer_that_is_killed_is_not_taken_for_one_that_left(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    alice = e2ee.start("connect", address)
+    alice.stdin.write(b"here\n")
+    alice.stdin.flush()
+    assert bob.stdout.readline() == b"here\n"
+    alice.kill()
+    code, _, err = e2ee.finish(bob)
+    assert code == 4
+    assert "cut" in err or "broke" in err
+
+
+def test_output_that_nobody_reads(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    bob.stdout.close()
+    bob.stdout = None
+    code, _, err = e2ee.run("connect", address, stdin=b"unread\n")
+    assert code == 6
+    assert "without confirming" in err
+    code, _, err = e2ee.finish(bob)
+    assert code == 141
+
+
+def test_output_that_is_full(e2ee: Any) -> None:
+    with open("/dev/full", "wb") as full:
+        bob, address = e2ee.listen(stdout=full)
+        assert e2ee.run("connect", address, stdin=b"unwritten\n")[0] == 6
+        code, _, err = e2ee.finish(bob)
+    assert code == 10
+    assert "No space left" in err
+
+
+def test_output_that_is_stuck_does_not_hold_up_the_end(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    alice = e2ee.start("connect", address)
+    # Far more than the pipe of bob's output takes, and nobody reads it.
+    alice.stdin.write(b"much\n" * 100_000)
+    alice.stdin.flush()
+    os.set_blocking(bob.stderr.fileno(), True)
+    for line in bob.stderr:
+        if b"NOT VERIFIED" in line:
+            break
+    bob.terminate()
+    assert bob.wait(timeout=20) == 143
+    alice.stdin.close()
+    alice.stdin = None
+    assert e2ee.finish(alice)[0] == 6
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(e2ee: Any, closed: str) -> None:
+    bob, address = e2ee.listen()
+    alice = subprocess.run(
+        ["bash", "-c", f"exec {e2ee.path} connect {address} {closed}"],
+        input=b"",
+        env=e2ee.environment("alice"),
+        timeout=40,
+        check=False,
+        capture_output=True,
+    )
+    assert alice.returncode == 0, alice.stderr
+    assert e2ee.finish(bob)[0] == 0

@@ -1,0 +1,88 @@
+"""What README and docs say is what the program does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2ee_cli.exits import Exit
+
+ROOT = Path(__file__).parent.parent.parent
+PYTHON_DOCUMENTS = ["README.md", "docs/session.md"]
+
+
+def fenced(document: str, language: str) -> list[str]:
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", (ROOT / document).read_text())
+
+
+@pytest.mark.parametrize("document", PYTHON_DOCUMENTS)
+def test_python_examples_run(document: str, tmp_path: Path) -> None:
+    blocks = fenced(document, "python")
+    assert blocks
+    # Those of the page on Session build on each other.
+    programs = ["\n".join(blocks)] if document.startswith("docs") else blocks
+    for program in programs:
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert (run.returncode, run.stderr) == (0, ""), program
+        assert "ello" in run.stdout
+
+
+def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
+    _, _, script = fenced("README.md", "sh")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run = subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={**os.environ, "PATH": path, "E2EE_HOME": str(tmp_path / "home")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    try:
+        out, err = run.communicate(timeout=60)
+        assert (run.returncode, out) == (0, "backup done\n"), err
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+
+
+def test_the_table_of_exit_codes_is_the_programs() -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \| ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {int(code) for row in rows for code in row.split(",")} == set(Exit)
+
+
+def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None:
+    program = Path(sys.executable).with_name("e2ee")
+    listed = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = set(re.findall(r"^  ([a-z]+)  ", listed.partition("Commands:")[2], re.MULTILINE))
+    documented = set(re.findall(r"(?m)^\| `e2ee ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert documented == commands
+
+
+def test_links_inside_of_the_documents_lead_somewhere() -> None:
+    for document in ["README.md", "SPEC.md", "docs/session.md"]:
+        text = (ROOT / document).read_text()
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+            file, _, anchor = target.partition("#")
+            path = (ROOT / document).parent / file if file else ROOT / document
+            assert path.exists(), target
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+                anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+                assert anchor in anchors, target
