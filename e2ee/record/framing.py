@@ -32,9 +32,8 @@ class RecordReader:
             self._partial += data[:missing]
             data = data[missing:]
             if not self._missing():
-                record = memoryview(bytes(self._partial))[RECORD_PREFIX_LENGTH:]
-                self._partial.clear()
-                yield record
+                record, self._partial = self._partial, bytearray()
+                yield memoryview(record)[RECORD_PREFIX_LENGTH:]
         while len(data) >= RECORD_PREFIX_LENGTH:
             end = RECORD_PREFIX_LENGTH + _record_length(data)
             if len(data) < end:

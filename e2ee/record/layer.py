@@ -168,28 +168,28 @@ class RecordLayer(Uncopyable):
 
     def _seal_pending(self) -> None:
         if self._pending:
-            content = bytes(self._pending)
-            self._pending.clear()
+            content, self._pending = self._pending, bytearray()
             self._seal(ContentType.DATA, content)
 
     def _seal_control(self, message: Control) -> None:
         self._seal_pending()
         self._seal(ContentType.CONTROL, encode(message))
 
-    def _seal(self, content_type: ContentType, content: bytes) -> None:
+    def _seal(self, content_type: ContentType, content: bytes | bytearray) -> None:
         if self._refresh_is_due():
             self._offer_refresh()
         if self._key_update_is_due(len(content)):
             self._seal_key_update()
         self._seal_under_present_key(content_type, content)
 
-    def _seal_under_present_key(self, content_type: ContentType, content: bytes) -> None:
+    def _seal_under_present_key(
+        self, content_type: ContentType, content: bytes | bytearray
+    ) -> None:
         length = INNER_HEADER_LENGTH + len(content)
-        plaintext = (_pack_inner_header(content_type, len(content)) + content).ljust(
-            padded_length(length, self._padding), b"\0"
-        )
-        sealed = self._send.encrypt_with_ad(b"", plaintext)
-        self._out.append(_pack_record_prefix(len(sealed)) + sealed)
+        padding = bytes(padded_length(length, self._padding) - length)
+        header = _pack_inner_header(content_type, len(content))
+        sealed = self._send.encrypt_with_ad(b"", b"".join((header, content, padding)))
+        self._out += (_pack_record_prefix(len(sealed)), sealed)
         self._sent_on_key += 1
         self._sent_bytes_on_key += len(sealed)
         self._sent_since_refresh += 1
@@ -237,7 +237,8 @@ class RecordLayer(Uncopyable):
         plaintext = memoryview(self._receive.decrypt_with_ad(b"", record))
         self._received_on_key += 1
         end = INNER_HEADER_LENGTH + int.from_bytes(plaintext[1:INNER_HEADER_LENGTH])
-        if end > len(plaintext) or plaintext[end:].tobytes().strip(b"\0"):
+        padding = plaintext[end:].tobytes()
+        if end > len(plaintext) or padding.count(0) != len(padding):
             raise MalformedMessage("a record's padding is not zero")
         content = plaintext[INNER_HEADER_LENGTH:end]
         match plaintext[0]:
