@@ -6,7 +6,6 @@ The file format is in SPEC.md section 8. No secret passes through a pydantic mod
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import errno
 import os
@@ -204,7 +203,7 @@ def _parse(data: bytes, path: Path) -> dict[str, bytes]:
             name: base64.b64decode(value, altchars=b"-_", validate=True)
             for name, _, value in fields
         }
-    except binascii.Error:
+    except ValueError:
         raise damaged from None
 
 

@@ -38,9 +38,9 @@ class CipherState(Uncopyable):
 
         Raises UsageError (too long) or NonceExhausted, and changes nothing then.
         """
+        self._check_usable()
         if len(plaintext) > MAX_PLAINTEXT_LENGTH:
             raise UsageError(f"a Noise message holds at most {MAX_PLAINTEXT_LENGTH} bytes")
-        self._check_usable()
         ciphertext = self._aead.encrypt(
             self._cipher.pack_nonce(0, self._nonce), plaintext, ad or None
         )

@@ -215,10 +215,12 @@ class Handshake(Uncopyable):
     def write_message(self, payload: bytes = b"") -> bytes:
         """The next handshake message, with this payload.
 
-        Raises UsageError when it is not this side's turn, or when the message would exceed
-        65,535 bytes; nothing has changed then.
+        Raises UsageError when it is not this side's turn, when the message would exceed 65,535
+        bytes, or for a payload that is not bytes; nothing has changed then.
         """
         tokens = self._begin(writing=True)
+        if not isinstance(payload, bytes):
+            raise UsageError("a payload is bytes")
         if self.next_message_length(len(payload)) > MAX_MESSAGE_LENGTH:
             raise UsageError(f"a handshake message has at most {MAX_MESSAGE_LENGTH} bytes")
         try:

@@ -43,7 +43,8 @@ class Pattern:
 
     @property
     def one_way(self) -> bool:
-        return len(self.messages) == 1
+        """Whether only the initiator ever sends: the responder has no ephemeral key."""
+        return len(self.messages) == 1 and Token.E not in self.responder_pre_message
 
     def contains(self, token: Token) -> bool:
         return any(token in message for message in self.messages)

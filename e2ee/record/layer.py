@@ -119,13 +119,16 @@ class RecordLayer(Uncopyable):
         """Queue a message; full records are sealed at once, the rest at ``take``."""
         self._check_open()
         view = memoryview(message).cast("B")
-        self._pending += _pack_message_prefix(len(view))
-        while len(self._pending) + len(view) >= MAX_CONTENT_LENGTH:
+        self._queue(memoryview(_pack_message_prefix(len(view))))
+        self._queue(view)
+
+    def _queue(self, stream: memoryview) -> None:
+        while len(self._pending) + len(stream) >= MAX_CONTENT_LENGTH:
             room = MAX_CONTENT_LENGTH - len(self._pending)
-            self._pending += view[:room]
-            view = view[room:]
+            self._pending += stream[:room]
+            stream = stream[room:]
             self._seal_pending()
-        self._pending += view
+        self._pending += stream
 
     def take(self) -> bytes:
         """Everything to be sent now."""
@@ -158,8 +161,9 @@ class RecordLayer(Uncopyable):
     def refresh(self) -> None:
         """Offer a fresh key agreement; does nothing while one is under way."""
         self._check_open()
+        self._seal_pending()
+        # Only now: sealing may have set off an offer by itself.
         if self._refresh.state is RefreshState.IDLE:
-            self._seal_pending()
             self._offer_refresh()
 
     def _check_open(self) -> None:
@@ -303,7 +307,7 @@ class RecordLayer(Uncopyable):
         send, receive = self._refresh.take_answer(answered)
         self._use_receiving_key(receive)
         if self.state is State.OPEN:
-            # Counted anew before sealing, or the switch itself could set off the next offer.
+            # Nothing before it, or what waits to be sealed could set off the next offer.
+            self._seal_under_present_key(ContentType.CONTROL, encode(RefreshSwitch()))
             self._sent_since_refresh = self._sent_bytes_since_refresh = 0
-            self._seal_control(RefreshSwitch())
             self._use_sending_key(send)

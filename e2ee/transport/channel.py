@@ -35,13 +35,17 @@ SEND_HIGH_WATER = 256 * 1024
 RECEIVE_HIGH_WATER = 1024 * 1024
 """Bytes waiting for the application from which the channel stops reading the stream."""
 
+MESSAGE_OVERHEAD = 128
+"""Bytes that a message of any length counts more than it holds: empty ones take memory too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds. ``handshake`` is an absolute deadline, however many bytes come.
 
     After ``quiet`` without a byte from the peer it is asked for a sign of life; after ``dead``
-    it is given up. ``refresh`` is the time of use after which keys are agreed anew (WireGuard's
+    it is given up, and so is one whose program has not received for so long.
+    ``refresh`` is the time of use after which keys are agreed anew (WireGuard's
     two minutes). ``close`` is how long an orderly close waits for the peer's.
     """
 
@@ -71,6 +75,8 @@ class Channel:
         self._session = session
         self._timeouts = timeouts
         self._failure: E2EEError | None = None
+        self._ended = False
+        """Nothing is carried any more, or will not be in a moment."""
         self._received: deque[bytes] = deque()
         self._received_size = 0
         self._sending_size = 0
@@ -121,7 +127,7 @@ class Channel:
         self._check_not_failed()
         self._session.send(message)
         self._used_since_refresh = True
-        self._sending_size += memoryview(message).nbytes
+        self._sending_size += memoryview(message).nbytes + MESSAGE_OVERHEAD
         if self._sending_size >= SEND_HIGH_WATER:
             self._room_to_send.clear()
         self._something_to_send.set()
@@ -134,10 +140,10 @@ class Channel:
         await self._readable.wait()
         if self._received:
             message = self._received.popleft()
-            self._received_size -= len(message)
+            self._received_size -= len(message) + MESSAGE_OVERHEAD
             if self._received_size < RECEIVE_HIGH_WATER:
                 self._room_to_receive.set()
-            if not self._received and not self._running.done():
+            if not self._received and not self._ended:
                 self._readable.clear()
             return message
         self._check_not_failed()
@@ -165,22 +171,25 @@ class Channel:
     async def close(self) -> None:
         """Close in order: everything sent has left, and the peer knows that nothing is missing.
 
-        What the peer sent until it learnt of it can still be received. Raises what ended the
-        channel, if that was not a close; TimedOut if the peer does not close in time.
+        What the peer sent until it learnt of it can still be received, and has to be where that
+        is more than a mebibyte: the peer's close comes after it. Raises what ended the channel,
+        if that was not a close; TimedOut if the peer does not close in time.
         """
-        if not self._running.done():
+        if not self._ended:
             self._session.close()
             self._something_to_send.set()
-            # Not asyncio.wait_for: cancelling this call must not cancel the channel with it.
-            done, _ = await asyncio.wait({self._running}, timeout=self._timeouts.close)
-            if not done:
-                self._fail(TimedOut("the peer did not answer our close; it may lack the end"))
-                await self.abort()
+        # Not asyncio.wait_for: cancelling this call must not cancel the channel with it.
+        done, _ = await asyncio.wait({self._running}, timeout=self._timeouts.close)
+        if not done:
+            self._fail(TimedOut("the peer did not answer our close; it may lack the end"))
+            await self.abort()
         self._check_not_failed()
 
     async def abort(self) -> None:
         """Drop the connection at once, with no word to the peer."""
-        self._running.cancel()
+        if not self._ended:
+            self._ended = True
+            self._running.cancel()
         await asyncio.wait({self._running})
 
     async def __aenter__(self) -> Self:
@@ -219,15 +228,22 @@ class Channel:
             self._fail(error)
         except asyncio.CancelledError:
             self._fail(SessionClosed("the channel was dropped"))
-        except Exception as error:  # noqa: BLE001 -- whatever a foreign stream raises, it is no close
-            self._fail(TransportError(f"the stream failed: {error!r}"))
+        except Exception as error:
+            self._fail(TransportError(f"the channel failed: {error!r}"))
+            raise
         finally:
-            for task in (reader, writer, timer):
-                task.cancel()
-            await asyncio.wait({reader, writer, timer})
-            await self._stream.close()
+            # First of all: nobody may wait for what will never come.
+            self._ended = True
             self._readable.set()
             self._room_to_send.set()
+            for task in (reader, writer, timer):
+                task.cancel()
+            if self._session.state is not State.CLOSED:
+                with contextlib.suppress(ProtocolError):
+                    self._session.receive_eof()  # It drops its keys.
+            await asyncio.gather(reader, writer, timer, return_exceptions=True)
+            with contextlib.suppress(Exception):
+                await self._stream.close()
 
     def _fail(self, error: E2EEError) -> None:
         self._failure = self._failure or error
@@ -235,7 +251,7 @@ class Channel:
     async def _read(self) -> None:
         while self._session.state is not State.CLOSED:
             await self._room_to_receive.wait()
-            data = await self._stream.receive()
+            data = await _receive(self._stream)
             self._last_heard = asyncio.get_running_loop().time()
             try:
                 if data:
@@ -253,7 +269,7 @@ class Channel:
             match event:
                 case MessageReceived(data):
                     self._received.append(data)
-                    self._received_size += len(data)
+                    self._received_size += len(data) + MESSAGE_OVERHEAD
                     self._readable.set()
                     self._used_since_refresh = True
                 case KeysRefreshed():
@@ -271,7 +287,7 @@ class Channel:
             finished = self._session.state is State.CLOSED
             while data := self._session.data_to_send():
                 size = self._sending_size
-                await self._stream.send(data)
+                await _send(self._stream, data)
                 self._sending_size -= size
                 if self._sending_size < SEND_HIGH_WATER:
                     self._room_to_send.set()
@@ -308,15 +324,35 @@ async def _shake_hands(stream: Stream, session: Session) -> list[Event]:
     try:
         while True:
             if data := session.data_to_send():
-                await stream.send(data)
+                await _send(stream, data)
             if events:
                 return events
-            if received := await stream.receive():
+            if received := await _receive(stream):
                 events = session.receive_data(received)
             else:
                 session.receive_eof()
-    except ProtocolError:
+    except ProtocolError as error:
+        if error.events:
+            return list(error.events)  # They were good; the channel will tell of the fault.
         with contextlib.suppress(E2EEError):
             # A refusal, where there is one, tells the peer why.
-            await stream.send(session.data_to_send())
+            await _send(stream, session.data_to_send())
         raise
+
+
+async def _receive(stream: Stream) -> bytes:
+    try:
+        return await stream.receive()
+    except E2EEError:
+        raise
+    except Exception as error:
+        raise TransportError(f"the stream failed: {error!r}") from error
+
+
+async def _send(stream: Stream, data: bytes) -> None:
+    try:
+        await stream.send(data)
+    except E2EEError:
+        raise
+    except Exception as error:
+        raise TransportError(f"the stream failed: {error!r}") from error

@@ -16,12 +16,14 @@ class Wire:
     """Bytes on their way in one direction.
 
     ``pending`` is a bytearray that a test may change as it likes: flip, drop, insert, swap.
-    ``ended`` says that the sender will send no more. ``broken`` makes both ends fail.
+    ``ended`` says that the sender will send no more, ``abandoned`` that the receiver will take no
+    more. ``broken`` makes both ends fail.
     """
 
     def __init__(self) -> None:
         self.pending = bytearray()
         self.ended = False
+        self.abandoned = False
         self.broken = False
 
     def write(self, data: bytes) -> None:
@@ -71,6 +73,7 @@ class MemoryStream:
                 lambda: (
                     len(self.outgoing.pending) < self._capacity
                     or self.outgoing.broken
+                    or self.outgoing.abandoned
                     or self.outgoing.ended
                 )
             )
@@ -79,6 +82,7 @@ class MemoryStream:
     async def close(self) -> None:
         async with self._changed:
             self.outgoing.ended = True
+            self.incoming.abandoned = True
             self._changed.notify_all()
 
     async def break_off(self) -> None:
@@ -90,6 +94,8 @@ class MemoryStream:
     def _check(self, wire: Wire) -> None:
         if wire.broken:
             raise TransportError("the connection in memory was cut")
+        if wire is self.outgoing and wire.abandoned:
+            raise TransportError("the other end of the connection in memory is closed")
 
 
 def pair(

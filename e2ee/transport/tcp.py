@@ -9,8 +9,9 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError
+from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError, UsageError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 
@@ -19,6 +20,12 @@ CHUNK = 256 * 1024
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for resolving a name and connecting."""
+
+BACKLOG = 100
+"""Connections that the system keeps for a listener until it takes them."""
+
+ACCEPT_PAUSE = 0.1
+"""Seconds until a listener tries again, after the system could not give it a connection."""
 
 MAX_HANDSHAKES = 256
 """Connections of a listener that have not authenticated yet; one more drops the oldest."""
@@ -30,6 +37,8 @@ class TcpStream:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        # What ``send`` has taken is the system's when it returns: no close can lose it.
+        writer.transport.set_write_buffer_limits(0)
 
     @property
     def peer_address(self) -> str:
@@ -50,12 +59,12 @@ class TcpStream:
             raise _broken(error) from None
 
     async def close(self) -> None:
+        # Only a send that was given up leaves something here, and a stuck peer would hold it.
+        if self._writer.transport.get_write_buffer_size():
+            self._writer.transport.abort()
         self._writer.close()
-        # What is still unsent leaves in the background; a dead peer must not hold us here.
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await self._writer.wait_closed()
-        self._writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
 
 def _broken(error: OSError) -> TransportError:
@@ -106,7 +115,7 @@ async def connect(
 
 
 class Listener:
-    """A server whose connections become authenticated channels."""
+    """A server whose connections become authenticated channels. ``listen`` makes one."""
 
     def __init__(
         self,
@@ -116,46 +125,59 @@ class Listener:
         on_failure: Callable[[str, E2EEError], None],
         timeouts: Timeouts,
     ) -> None:
-        self._sockets = sockets
+        self.port: int = sockets[0].getsockname()[1]
         self._new_session = new_session
         self._on_channel = on_channel
         self._on_failure = on_failure
         self._timeouts = timeouts
-        self._servers: list[asyncio.Server] = []
         self._handshakes: dict[asyncio.Task[None], None] = {}
         """Those under way, the oldest first."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting = set[asyncio.Task[None]]()
+        for listening in sockets:
+            task = asyncio.create_task(self._accept(listening))
+            task.add_done_callback(partial(_close, listening))
+            self._accepting.add(task)
 
-    @property
-    def port(self) -> int:
-        port: int = self._sockets[0].getsockname()[1]
-        return port
+    async def _accept(self, listening: socket.socket) -> None:
+        # asyncio's own server leaves connections half made when it is closed in mid-accept.
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError:
+                # No file descriptors left, most likely; those who wait may get one later.
+                await asyncio.sleep(ACCEPT_PAUSE)
+                continue
+            self._take(connection)
 
-    async def start(self) -> None:
-        """Begin to accept; ``listen`` has done so already."""
-        for listening in self._sockets:
-            self._servers.append(
-                await asyncio.start_server(self._on_connection, sock=listening, limit=CHUNK)
-            )
-
-    def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(TcpStream(reader, writer)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _take(self, connection: socket.socket) -> None:
+        if len(self._handshakes) >= MAX_HANDSHAKES:
+            oldest = next(iter(self._handshakes))
+            del self._handshakes[oldest]
+            oldest.cancel()
+        task = asyncio.create_task(self._serve(connection))
         self._handshakes[task] = None
-        if len(self._handshakes) > MAX_HANDSHAKES:
-            next(iter(self._handshakes)).cancel()
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        task.add_done_callback(partial(_close, connection))
 
-    async def _serve(self, stream: TcpStream) -> None:
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._handshakes.pop(task, None)
+
+    async def _serve(self, connection: socket.socket) -> None:
         task = asyncio.current_task()
         assert task is not None
+        reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK)
+        stream = TcpStream(reader, writer)
+        address = stream.peer_address
         try:
             channel = await Channel.open(stream, self._new_session(), timeouts=self._timeouts)
         except E2EEError as error:
-            self._on_failure(stream.peer_address, error)
+            self._on_failure(address, error)
             return
-        finally:
-            del self._handshakes[task]
+        self._handshakes.pop(task, None)
         try:
             await self._on_channel(channel)
         finally:
@@ -163,9 +185,7 @@ class Listener:
 
     def stop_accepting(self) -> None:
         """Take no more connections, and drop those that have not authenticated yet."""
-        for server in self._servers:
-            server.close()
-        for task in self._handshakes:
+        for task in (*self._accepting, *self._handshakes):
             task.cancel()
 
     async def close(self) -> None:
@@ -173,8 +193,12 @@ class Listener:
         self.stop_accepting()
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await asyncio.gather(*self._accepting, *self._tasks, return_exceptions=True)
+
+
+def _close(opened: socket.socket, _: asyncio.Task[None]) -> None:
+    """When a task has ended: one that is cancelled before its first step closes nothing."""
+    opened.close()
 
 
 async def listen(
@@ -190,37 +214,46 @@ async def listen(
 
     ``new_session`` makes a responder's session for each connection. ``on_channel`` gets each
     authenticated channel, which ends when it returns; ``on_failure`` gets the address and the
-    reason where no channel came of a connection. Raises AddressInUse, TransportError.
+    reason where no channel came of a connection. Raises AddressInUse, TransportError; UsageError
+    for a port that does not exist.
     """
+    if not 0 <= port <= 65_535:
+        raise UsageError("a port is from 0 to 65535")
     try:
         sockets = await _listening_sockets(host, port)
     except socket.gaierror:
         raise TransportError(f"the name {host!r} cannot be resolved to an address") from None
-    except (OSError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
         where = display_address((host or "*", port))
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise AddressInUse(f"{where} is in use by another program") from None
         raise TransportError(f"cannot listen on {where}: {_reason(error)}") from None
-    listener = Listener(sockets, new_session, on_channel, on_failure, timeouts)
-    await listener.start()
-    return listener
+    for listening in sockets:
+        listening.setblocking(False)
+    return Listener(sockets, new_session, on_channel, on_failure, timeouts)
 
 
 async def _listening_sockets(host: str | None, port: int) -> list[socket.socket]:
     if host is None:
-        with contextlib.suppress(OSError):
-            if socket.has_dualstack_ipv6():
-                return [
-                    socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-                ]
-        return [socket.create_server(("", port))]
+        if not socket.has_dualstack_ipv6():
+            return [socket.create_server(("", port), backlog=BACKLOG)]
+        try:
+            return [
+                socket.create_server(
+                    ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
+                )
+            ]
+        except OSError as error:
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                raise
+            return [socket.create_server(("", port), backlog=BACKLOG)]  # IPv6 is turned off.
     found = await asyncio.get_running_loop().getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):
-            sockets.append(socket.create_server((address[0], port), family=family))
+            sockets.append(socket.create_server((address[0], port), family=family, backlog=BACKLOG))
             # Where the system chose the port, every address of the name gets the same one.
             port = sockets[0].getsockname()[1]
     except BaseException:

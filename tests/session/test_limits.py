@@ -1,0 +1,431 @@
+"""Each limit of the protocol, one below it, at it, one above it, and at nothing."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from e2ee import (
+    CLASSICAL_AESGCM,
+    HYBRID_AESGCM,
+    Identity,
+    KeysRefreshed,
+    Limits,
+    MessageReceived,
+    ProtocolError,
+    Session,
+    Suite,
+    UsageError,
+)
+from e2ee.errors import InvalidLength, KeyLimitExceeded, MessageTooLarge
+from e2ee.limits import (
+    GIB,
+    MAX_CONTENT_LENGTH,
+    MAX_RECORD_LENGTH,
+    MAX_RECORDS_PER_KEY,
+    MIB,
+    MIN_RECORD_LENGTH,
+)
+from e2ee.record import RecordLayer
+from e2ee.session import MAX_EXPORT_LENGTH
+
+ALICE, BOB = Identity.generate(), Identity.generate()
+DEFAULT = Limits()
+
+
+def opened(
+    alice_limits: Limits = DEFAULT,
+    bob_limits: Limits = DEFAULT,
+    suite: Suite = CLASSICAL_AESGCM,
+) -> tuple[Session, Session]:
+    alice = Session.initiator(ALICE, suite=suite, limits=alice_limits)
+    bob = Session.responder(BOB, suites=[suite], limits=bob_limits)
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    bob.receive_data(alice.data_to_send())
+    return alice, bob
+
+
+def layer(session: Session) -> RecordLayer:
+    assert session._layer is not None
+    return session._layer
+
+
+def sealed_by(session: Session, plaintext: bytes) -> bytes:
+    """A record with any plaintext, under the session's own sending key."""
+    sealed = layer(session)._send.encrypt_with_ad(b"", plaintext)
+    return len(sealed).to_bytes(2) + sealed
+
+
+def record_lengths(wire: bytes) -> list[int]:
+    lengths = []
+    while wire:
+        lengths.append(int.from_bytes(wire[:2]))
+        wire = wire[2 + lengths[-1] :]
+    return lengths
+
+
+# Messages.
+
+
+@pytest.mark.parametrize("limit", [0, 1, 1000, 65_512, 65_513, 200_000])
+def test_a_message_up_to_the_limit_is_sent_and_one_above_it_is_refused(limit: int) -> None:
+    limits = Limits(max_message_size=limit)
+    for size in {0, max(limit - 1, 0), limit}:
+        alice, bob = opened(limits, limits)
+        alice.send(bytes(size))
+        assert bob.receive_data(alice.data_to_send()) == [MessageReceived(bytes(size))]
+    alice, bob = opened(limits, limits)
+    with pytest.raises(UsageError, match="above the limit"):
+        alice.send(bytes(limit + 1))
+    alice.send(bytes(limit))
+    assert bob.receive_data(alice.data_to_send()) == [MessageReceived(bytes(limit))]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 1000, 65_513, 200_000])
+def test_a_message_above_the_receivers_limit_is_refused_at_its_length(limit: int) -> None:
+    for size in {0, max(limit - 1, 0), limit, limit + 1}:
+        alice, bob = opened(bob_limits=Limits(max_message_size=limit))
+        announced = sealed_by(alice, b"\x00\x00\x04" + size.to_bytes(4))
+        if size > limit:
+            with pytest.raises(MessageTooLarge):
+                bob.receive_data(announced)
+        else:
+            events = bob.receive_data(announced)
+            assert events == ([MessageReceived(b"")] if size == 0 else [])
+
+
+def test_the_size_of_a_message_is_counted_in_bytes_whatever_its_items_are() -> None:
+    alice, bob = opened(Limits(max_message_size=8))
+    numbers = memoryview(bytes(8)).cast("I")
+    assert len(numbers) == 2
+    alice.send(numbers)
+    assert bob.receive_data(alice.data_to_send()) == [MessageReceived(bytes(8))]
+    with pytest.raises(UsageError):
+        alice.send(memoryview(bytes(12)).cast("I"))
+
+
+@pytest.mark.parametrize("first", range(MAX_CONTENT_LENGTH - 12, MAX_CONTENT_LENGTH + 2))
+def test_two_messages_around_the_end_of_a_record_both_arrive(first: int) -> None:
+    alice, bob = opened()
+    for size in (first, 0, 1, MAX_CONTENT_LENGTH):
+        alice.send(bytes(size))
+    wire = alice.data_to_send()
+    assert max(record_lengths(wire)) <= MAX_RECORD_LENGTH
+    sizes = [
+        len(event.data) for event in bob.receive_data(wire) if isinstance(event, MessageReceived)
+    ]
+    assert sizes == [first, 0, 1, MAX_CONTENT_LENGTH]
+
+
+def test_a_huge_announced_message_takes_no_memory_before_it_comes() -> None:
+    alice, bob = opened(bob_limits=Limits(max_message_size=2**32 - 1))
+    announced = sealed_by(alice, b"\x00\x00\x04" + (2**32 - 1).to_bytes(4))
+    parts = [sealed_by(alice, b"\x00\xff\x00" + bytes(0xFF00)) for _ in range(8)]
+    tracemalloc.start()
+    bob.receive_data(announced)
+    announced_only = tracemalloc.get_traced_memory()[1]
+    for part in parts:
+        bob.receive_data(part)
+    with_half_a_mebibyte = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert announced_only < 64 * 1024
+    assert with_half_a_mebibyte < 2 * MIB
+
+
+def test_a_message_too_large_takes_no_memory_at_all() -> None:
+    alice, bob = opened()
+    announced = sealed_by(alice, b"\x00\x00\x04" + (2**32 - 1).to_bytes(4))
+    tracemalloc.start()
+    with pytest.raises(MessageTooLarge):
+        bob.receive_data(announced)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 1024
+
+
+def test_a_message_in_records_of_one_byte_takes_little_more_memory_than_itself() -> None:
+    size = 32 * 1024
+    alice, bob = opened()
+    bob.receive_data(sealed_by(alice, b"\x00\x00\x04" + size.to_bytes(4)))
+    records = [sealed_by(alice, b"\x00\x00\x01x") for _ in range(size)]
+    tracemalloc.start()
+    events = [event for record in records for event in bob.receive_data(record)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert events == [MessageReceived(b"x" * size)]
+    assert peak < 5 * size + 64 * 1024
+
+
+def test_records_without_content_are_allowed_and_take_no_memory() -> None:
+    alice, bob = opened()
+    empty = [sealed_by(alice, b"\x00\x00\x00") for _ in range(2000)]
+    tracemalloc.start()
+    for record in empty:
+        assert bob.receive_data(record) == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 1024
+
+
+# Records.
+
+
+@pytest.mark.parametrize("length", range(MIN_RECORD_LENGTH))
+def test_a_record_shorter_than_any_is_refused_at_its_length(length: int) -> None:
+    for pieces in ([length.to_bytes(2)], [b"\x00", bytes([length])]):
+        _, bob = opened()
+        for piece in pieces[:-1]:
+            assert bob.receive_data(piece) == []
+        with pytest.raises(InvalidLength):
+            bob.receive_data(pieces[-1])
+
+
+def test_the_shortest_and_the_longest_record_are_accepted() -> None:
+    alice, bob = opened()
+    shortest = sealed_by(alice, b"\x00\x00\x00")
+    assert len(shortest) == 2 + MIN_RECORD_LENGTH
+    assert bob.receive_data(shortest) == []
+    content = (MAX_CONTENT_LENGTH - 4).to_bytes(4) + bytes(MAX_CONTENT_LENGTH - 4)
+    longest = sealed_by(alice, b"\x00" + MAX_CONTENT_LENGTH.to_bytes(2) + content)
+    assert len(longest) == 2 + MAX_RECORD_LENGTH
+    assert bob.receive_data(longest) == [MessageReceived(bytes(MAX_CONTENT_LENGTH - 4))]
+
+
+def test_no_prefix_of_a_record_crashes_or_is_taken_for_another(
+    figure: Callable[[str], None],
+) -> None:
+    # A layer per prefix would take minutes; the reader of prefixes has no other state.
+    _, bob = opened()
+    reader = layer(bob)._records
+    for length in range(65_536):
+        prefix = memoryview(length.to_bytes(2))
+        if length < MIN_RECORD_LENGTH:
+            with pytest.raises(InvalidLength):
+                list(reader.read(prefix))
+        else:
+            assert list(reader.read(prefix)) == []
+            assert reader._missing() == length
+        reader._partial.clear()
+    figure("lengths: 65536 of 65536 prefixes of a record refused or waited for")
+
+
+@pytest.mark.parametrize("prefix", [19, 20, 255, 256, 5000, 65_534, 65_535])
+def test_a_record_of_any_length_that_nobody_sealed_is_refused_when_it_is_whole(
+    prefix: int,
+) -> None:
+    _, bob = opened()
+    data = prefix.to_bytes(2) + bytes(prefix)
+    assert bob.receive_data(data[:-1]) == []
+    with pytest.raises(ProtocolError):
+        bob.receive_data(data[-1:])
+
+
+def test_bytes_fed_one_by_one_are_each_copied_a_bounded_number_of_times() -> None:
+    # The reader must fill one buffer, not join a new one at each byte.
+    alice, bob = opened()
+    alice.send(bytes(20_000))
+    wire = alice.data_to_send()
+    bob.receive_data(wire[:1])
+    buffer = layer(bob)._records._partial
+    for i in range(1, len(wire) - 1):
+        bob.receive_data(wire[i : i + 1])
+        assert layer(bob)._records._partial is buffer
+    assert bob.receive_data(wire[-1:]) == [MessageReceived(bytes(20_000))]
+
+
+# Keys.
+
+
+@pytest.mark.parametrize("limit", [2, 3, 10])
+def test_a_key_seals_exactly_so_many_records_and_its_last_announces_the_next(limit: int) -> None:
+    alice, bob = opened(Limits(key_update_records=limit))
+    updated_at = []
+    for number in range(1, 4 * limit):
+        key = layer(bob)._receive._aead
+        alice.send(b"%d" % number)
+        assert bob.receive_data(alice.data_to_send()) == [MessageReceived(b"%d" % number)]
+        if layer(bob)._receive._aead is not key:
+            updated_at.append(layer(alice)._send._nonce - 1)
+    # Counters go on over an update: the first record under each new key is number n * limit.
+    assert updated_at == [limit * n for n in range(1, len(updated_at) + 1)]
+    assert len(updated_at) >= 3
+
+
+def test_a_key_is_replaced_before_it_has_sealed_more_than_its_bytes() -> None:
+    limit = MIB
+    alice, bob = opened(Limits(key_update_bytes=limit))
+    sent_under_each_key = [0]
+    key = layer(alice)._send._aead
+    for _ in range(60):
+        alice.send(bytes(MAX_CONTENT_LENGTH - 4))
+        wire = alice.data_to_send()
+        lengths = record_lengths(wire)
+        if layer(alice)._send._aead is not key:
+            key = layer(alice)._send._aead
+            sent_under_each_key[-1] += lengths.pop(0)
+            sent_under_each_key.append(0)
+        sent_under_each_key[-1] += sum(lengths)
+        bob.receive_data(wire)
+    assert len(sent_under_each_key) >= 4
+    assert max(sent_under_each_key) <= limit
+    assert min(sent_under_each_key[:-1]) > limit - 3 * MAX_RECORD_LENGTH
+
+
+def test_a_receiver_accepts_the_last_record_that_a_key_may_seal_and_not_the_next() -> None:
+    alice, bob = opened()
+    layer(bob)._received_on_key = MAX_RECORDS_PER_KEY - 2
+    for number in range(2):
+        alice.send(b"%d" % number)
+        assert bob.receive_data(alice.data_to_send()) == [MessageReceived(b"%d" % number)]
+    alice.send(b"one too many")
+    with pytest.raises(KeyLimitExceeded):
+        bob.receive_data(alice.data_to_send())
+
+
+def test_a_key_update_in_the_last_record_of_a_key_is_in_time() -> None:
+    alice, bob = opened()
+    layer(bob)._received_on_key = MAX_RECORDS_PER_KEY - 1
+    alice.update_key()
+    alice.send(b"under a new key")
+    assert bob.receive_data(alice.data_to_send()) == [MessageReceived(b"under a new key")]
+    assert layer(bob)._received_on_key == 1
+
+
+def test_a_refresh_gives_the_receiver_a_new_count_too() -> None:
+    alice, bob = opened()
+    layer(alice)._received_on_key = layer(bob)._received_on_key = 1000
+    alice.refresh()
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    bob.receive_data(alice.data_to_send())
+    assert layer(alice)._received_on_key == layer(bob)._received_on_key == 0
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 50])
+def test_a_side_offers_a_refresh_after_exactly_so_many_records(limit: int) -> None:
+    alice, bob = opened(Limits(refresh_records=limit))
+    for number in range(limit):
+        alice.send(b"%d" % number)
+        wire = alice.data_to_send()
+        assert len(record_lengths(wire)) == 1
+        bob.receive_data(wire)
+    assert bob.data_to_send() == b""
+    alice.send(b"next")
+    assert bob.receive_data(alice.data_to_send()) == [MessageReceived(b"next")]
+    assert KeysRefreshed() in alice.receive_data(bob.data_to_send())
+
+
+@pytest.mark.parametrize("limit", [1, 22, 23, 1000])
+def test_a_side_offers_a_refresh_after_so_many_bytes(limit: int) -> None:
+    alice, _ = opened(Limits(refresh_bytes=limit))
+    sealed = 0
+    for _ in range(200):
+        alice.send(b"")
+        lengths = record_lengths(alice.data_to_send())
+        if len(lengths) == 2:
+            break
+        assert sealed < limit
+        sealed += sum(lengths)
+    assert sealed >= limit
+
+
+@pytest.mark.parametrize("waiting", [b"", b"something in the queue"])
+def test_a_refresh_that_is_due_and_wished_for_is_offered_once(waiting: bytes) -> None:
+    alice, bob = opened(Limits(refresh_records=1))
+    alice.send(b"first")
+    bob.receive_data(alice.data_to_send())
+    alice.send(waiting)
+    alice.refresh()
+    bob.receive_data(alice.data_to_send())
+    assert KeysRefreshed() in alice.receive_data(bob.data_to_send())
+    assert KeysRefreshed() in bob.receive_data(alice.data_to_send())
+
+
+def test_what_waits_in_the_queue_does_not_set_off_an_offer_before_the_switch() -> None:
+    alice, bob = opened(Limits(refresh_records=1))
+    alice.refresh()
+    bob.receive_data(alice.data_to_send())
+    alice.send(b"in the queue")
+    assert alice.receive_data(bob.data_to_send()) == [KeysRefreshed()]
+    events = bob.receive_data(alice.data_to_send())
+    assert set(events) == {KeysRefreshed(), MessageReceived(b"in the queue")}
+
+
+# The limits themselves.
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [
+        ("max_message_size", 0, 2**32 - 1),
+        ("key_update_records", 2, MAX_RECORDS_PER_KEY),
+        ("key_update_bytes", MIB, None),
+        ("refresh_records", 1, None),
+        ("refresh_bytes", 1, None),
+    ],
+)
+def test_limits_have_limits(name: str, lowest: int, highest: int | None) -> None:
+    def made(value: int) -> Limits:
+        values = {name: value}
+        return Limits(**values)
+
+    assert getattr(made(lowest), name) == lowest
+    assert getattr(made(lowest + 1), name) == lowest + 1
+    for wrong in (lowest - 1, -1):
+        with pytest.raises(UsageError, match=name):
+            made(wrong)
+    if highest is not None:
+        assert getattr(made(highest), name) == highest
+        with pytest.raises(UsageError, match=name):
+            made(highest + 1)
+
+
+def test_the_defaults_are_within_what_the_receiver_accepts() -> None:
+    assert DEFAULT.key_update_records <= MAX_RECORDS_PER_KEY // 4
+    assert DEFAULT.key_update_bytes == 64 * GIB
+    assert DEFAULT.refresh_bytes == GIB
+
+
+def test_limits_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(AttributeError):
+        DEFAULT.max_message_size = 1  # type: ignore[misc]
+
+
+# Exports.
+
+
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, MAX_EXPORT_LENGTH - 1, MAX_EXPORT_LENGTH])
+def test_an_export_of_any_allowed_length_is_equal_on_both_sides(length: int) -> None:
+    alice, bob = opened(suite=HYBRID_AESGCM)
+    exported = alice.export("label", length)
+    assert len(exported) == length
+    assert bob.export(b"label", length) == exported
+
+
+@pytest.mark.parametrize("length", [-1, 0, MAX_EXPORT_LENGTH + 1, 2**63])
+def test_an_export_of_another_length_is_refused_and_changes_nothing(length: int) -> None:
+    alice, bob = opened()
+    with pytest.raises(UsageError):
+        alice.export("label", length)
+    assert alice.export("label", 32) == bob.export("label", 32)
+
+
+def test_exports_with_different_labels_have_nothing_in_common() -> None:
+    alice, _ = opened()
+    labels: list[str | bytes] = ["a", "b", "", b"\xff", "ab", "é"]
+    assert len({alice.export(label, 32) for label in labels}) == len(labels)
+    assert alice.export("é", 32) == alice.export("é".encode(), 32)
+
+
+def test_an_export_is_different_in_every_session_and_the_same_after_a_refresh() -> None:
+    (alice, bob), (other, _) = opened(), opened()
+    exported = alice.export("label", 32)
+    assert other.export("label", 32) != exported
+    alice.refresh()
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    bob.receive_data(alice.data_to_send())
+    assert alice.export("label", 32) == bob.export("label", 32) == exported
