@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import e2ee
 import e2ee_cli.main
 
-assert e2ee.Session
-assert e2ee_cli.main.app
+assert e2ee.Session.__module__ == "e2ee.session"
+assert e2ee_cli.main.app.info.name == "e2ee"
 
 ours = sorted(name for name, owners in packages_distributions().items() if "e2ee-session" in owners)
 assert ours == ["e2ee", "e2ee_cli"], ours

@@ -35,6 +35,10 @@ SEND_HIGH_WATER = 256 * 1024
 RECEIVE_HIGH_WATER = 1024 * 1024
 """Bytes waiting for the application from which the channel stops reading the stream."""
 
+CLOSING_HIGH_WATER = 64 * 1024 * 1024
+"""The same once our close is sent: what was on its way may come in, so that the peer's close, which
+is behind it, is not held up by an application that receives no more."""
+
 MESSAGE_OVERHEAD = 128
 """Bytes that a message of any length counts more than it holds: empty ones take memory too."""
 
@@ -141,8 +145,7 @@ class Channel:
         if self._received:
             message = self._received.popleft()
             self._received_size -= len(message) + MESSAGE_OVERHEAD
-            if self._received_size < RECEIVE_HIGH_WATER:
-                self._room_to_receive.set()
+            self._make_room()
             if not self._received and not self._ended:
                 self._readable.clear()
             return message
@@ -171,12 +174,12 @@ class Channel:
     async def close(self) -> None:
         """Close in order: everything sent has left, and the peer knows that nothing is missing.
 
-        What the peer sent until it learnt of it can still be received, and has to be where that
-        is more than a mebibyte: the peer's close comes after it. Raises what ended the channel,
-        if that was not a close; TimedOut if the peer does not close in time.
+        What the peer sent until it learnt of it can still be received. Raises what ended the
+        channel, if that was not a close; TimedOut if the peer does not close in time.
         """
         if not self._ended:
             self._session.close()
+            self._make_room()
             self._something_to_send.set()
         # Not asyncio.wait_for: cancelling this call must not cancel the channel with it.
         done, _ = await asyncio.wait({self._running}, timeout=self._timeouts.close)
@@ -277,7 +280,13 @@ class Channel:
                     self._used_since_refresh = False
                 case Closed() | HandshakeCompleted():
                     pass
-        if self._received_size >= RECEIVE_HIGH_WATER:
+        self._make_room()
+
+    def _make_room(self) -> None:
+        closing = self._session.state is not State.OPEN
+        if self._received_size < (CLOSING_HIGH_WATER if closing else RECEIVE_HIGH_WATER):
+            self._room_to_receive.set()
+        else:
             self._room_to_receive.clear()
 
     async def _write(self) -> None:

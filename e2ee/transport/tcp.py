@@ -9,7 +9,6 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError, UsageError
 from e2ee.session import Session
@@ -39,11 +38,6 @@ class TcpStream:
         self._writer = writer
         # What ``send`` has taken is the system's when it returns: no close can lose it.
         writer.transport.set_write_buffer_limits(0)
-
-    @property
-    def peer_address(self) -> str:
-        """Where the other end is: ``host:port``."""
-        return display_address(self._writer.get_extra_info("peername"))
 
     async def receive(self) -> bytes:
         try:
@@ -126,6 +120,7 @@ class Listener:
         timeouts: Timeouts,
     ) -> None:
         self.port: int = sockets[0].getsockname()[1]
+        self._sockets = sockets
         self._new_session = new_session
         self._on_channel = on_channel
         self._on_failure = on_failure
@@ -133,45 +128,52 @@ class Listener:
         self._handshakes: dict[asyncio.Task[None], None] = {}
         """Those under way, the oldest first."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting = set[asyncio.Task[None]]()
         for listening in sockets:
-            task = asyncio.create_task(self._accept(listening))
-            task.add_done_callback(partial(_close, listening))
-            self._accepting.add(task)
+            self._watch(listening)
 
-    async def _accept(self, listening: socket.socket) -> None:
-        # asyncio's own server leaves connections half made when it is closed in mid-accept.
-        loop = asyncio.get_running_loop()
-        while True:
+    # Accepting is not left to asyncio's own server, which loses connections that are half made
+    # when it is closed.
+
+    def _watch(self, listening: socket.socket) -> None:
+        if listening in self._sockets:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(BACKLOG):
             try:
-                connection, _ = await loop.sock_accept(listening)
+                connection, address = listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
             except OSError:
-                # No file descriptors left, most likely; those who wait may get one later.
-                await asyncio.sleep(ACCEPT_PAUSE)
-                continue
-            self._take(connection)
+                # No file descriptors left, most likely; who waits may get one in a moment.
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listening)
+                loop.call_later(ACCEPT_PAUSE, self._watch, listening)
+                return
+            connection.setblocking(False)
+            self._take(connection, display_address(address))
 
-    def _take(self, connection: socket.socket) -> None:
+    def _take(self, connection: socket.socket, address: str) -> None:
         if len(self._handshakes) >= MAX_HANDSHAKES:
             oldest = next(iter(self._handshakes))
             del self._handshakes[oldest]
             oldest.cancel()
-        task = asyncio.create_task(self._serve(connection))
+        task = asyncio.create_task(self._serve(connection, address))
         self._handshakes[task] = None
         self._tasks.add(task)
         task.add_done_callback(self._forget)
-        task.add_done_callback(partial(_close, connection))
+        # A task that is cancelled before its first step closes nothing.
+        task.add_done_callback(lambda _: connection.close())
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._handshakes.pop(task, None)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, connection: socket.socket, address: str) -> None:
         task = asyncio.current_task()
         assert task is not None
         reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK)
         stream = TcpStream(reader, writer)
-        address = stream.peer_address
         try:
             channel = await Channel.open(stream, self._new_session(), timeouts=self._timeouts)
         except E2EEError as error:
@@ -185,7 +187,11 @@ class Listener:
 
     def stop_accepting(self) -> None:
         """Take no more connections, and drop those that have not authenticated yet."""
-        for task in (*self._accepting, *self._handshakes):
+        while self._sockets:
+            listening = self._sockets.pop()
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
+        for task in self._handshakes:
             task.cancel()
 
     async def close(self) -> None:
@@ -193,12 +199,7 @@ class Listener:
         self.stop_accepting()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._accepting, *self._tasks, return_exceptions=True)
-
-
-def _close(opened: socket.socket, _: asyncio.Task[None]) -> None:
-    """When a task has ended: one that is cancelled before its first step closes nothing."""
-    opened.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def listen(

@@ -1,0 +1,593 @@
+"""TCP on the loopback: names and addresses, foreign programs, cuts, floods, back-pressure."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from e2ee import Identity, MessageReceived, Session, State
+from e2ee.errors import (
+    AddressInUse,
+    ConnectFailed,
+    E2EEError,
+    NotE2EE,
+    TimedOut,
+    TransportError,
+    Truncated,
+    UsageError,
+)
+from e2ee.transport import Channel, Timeouts
+from e2ee.transport.tcp import (
+    MAX_HANDSHAKES,
+    Listener,
+    TcpStream,
+    connect,
+    connect_stream,
+    listen,
+)
+
+CLIENT, SERVER = Identity.generate(), Identity.generate()
+USUAL = Timeouts()
+KIB, MIB = 2**10, 2**20
+HERE = "127.0.0.1"
+
+HTTP_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HTTP_ANSWER = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(194)
+TLS_ALERT = bytes.fromhex("15030100020228")
+SSH_BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"
+
+
+def can_listen_on(host: str) -> bool:
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+NEEDS_IPV6 = pytest.mark.skipif(not can_listen_on("::1"), reason="this machine has no IPv6")
+
+
+class Echo:
+    """A listener that sends every message back, and keeps what went wrong."""
+
+    def __init__(self) -> None:
+        self.listener: Listener
+        self.failures: list[tuple[str, E2EEError]] = []
+        self.ended: list[E2EEError | None] = []
+
+    async def serve(self, channel: Channel) -> None:
+        try:
+            async for message in channel:
+                await channel.send(message)
+        except E2EEError as error:
+            self.ended.append(error)
+        else:
+            self.ended.append(None)
+
+
+@asynccontextmanager
+async def echo(
+    host: str | None = HERE, port: int = 0, timeouts: Timeouts = USUAL
+) -> AsyncIterator[Echo]:
+    server = Echo()
+    server.listener = await listen(
+        lambda: Session.responder(SERVER),
+        server.serve,
+        host=host,
+        port=port,
+        on_failure=lambda address, error: server.failures.append((address, error)),
+        timeouts=timeouts,
+    )
+    try:
+        yield server
+    finally:
+        await server.listener.close()
+
+
+async def check_echo(host: str, port: int) -> None:
+    async with await connect(host, port, Session.initiator(CLIENT)) as channel:
+        assert channel.peer.id == SERVER.id
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+
+
+@asynccontextmanager
+async def raw_server(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
+) -> AsyncIterator[int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            result = handle(reader, writer)
+            if asyncio.iscoroutine(result):
+                await result
+        writer.close()
+
+    server = await asyncio.start_server(serve, HERE)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def raw_client(port: int) -> socket.socket:
+    client = socket.socket()
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, (HERE, port))
+    return client
+
+
+def reset(endpoint: socket.socket) -> None:
+    """Close with a reset in place of an orderly end."""
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def socket_of(channel: Channel) -> socket.socket:
+    stream = channel._stream
+    assert isinstance(stream, TcpStream)
+    inner = stream._writer.get_extra_info("socket")._sock
+    assert isinstance(inner, socket.socket)
+    return inner
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("did not come to pass in 5 seconds")
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize("host", [HERE, pytest.param("::1", marks=NEEDS_IPV6), "localhost"])
+async def test_a_channel_over_each_kind_of_address(host: str) -> None:
+    async with echo(host) as server:
+        await check_echo(host, server.listener.port)
+        assert server.ended == [None]
+    assert server.failures == []
+
+
+@pytest.mark.parametrize("host", [HERE, pytest.param("::1", marks=NEEDS_IPV6), "localhost"])
+async def test_a_listener_without_a_host_takes_every_address(host: str) -> None:
+    async with echo(None) as server:
+        await check_echo(host, server.listener.port)
+
+
+async def test_every_address_of_a_name_gets_the_same_port() -> None:
+    async with echo("localhost") as server:
+        for host in {str(found[4][0]) for found in socket.getaddrinfo("localhost", None)}:
+            await check_echo(host, server.listener.port)
+
+
+@pytest.mark.parametrize("host", [HERE, None])
+async def test_a_port_that_another_program_has_is_told(host: str | None) -> None:
+    async with echo(host) as server:
+        port = server.listener.port
+        with pytest.raises(AddressInUse, match=f"{port} is in use by another program"):
+            async with echo(host, port):
+                pass
+        await check_echo(HERE, port)
+
+
+@NEEDS_IPV6
+async def test_a_port_that_another_program_has_on_ipv6_only_is_told() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(AddressInUse):
+            async with echo(None, port):
+                pass
+
+
+async def test_an_address_that_is_not_ours_cannot_be_listened_on() -> None:
+    with pytest.raises(TransportError, match="cannot listen on 192"):
+        async with echo("192.0.2.1"):
+            pass
+
+
+async def test_a_port_number_that_is_none_cannot_be_listened_on() -> None:
+    with pytest.raises(UsageError, match="from 0 to 65535"):
+        async with echo(HERE, 70_000):
+            pass
+
+
+@pytest.mark.parametrize("host", [HERE, "localhost"])
+async def test_connecting_where_nobody_listens_says_so(host: str) -> None:
+    with socket.create_server((HERE, 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(ConnectFailed, match=f"{host}:{port}: nobody listens there"):
+        await connect(host, port, Session.initiator(CLIENT))
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536])
+async def test_a_port_number_that_is_none_cannot_be_connected_to(port: int) -> None:
+    with pytest.raises(ConnectFailed, match="a port is from 1 to 65535"):
+        await connect(HERE, port, Session.initiator(CLIENT))
+
+
+@pytest.mark.parametrize("name", ["nonexistent.invalid", "a" * 300, "..", "\udcff", "a b"])
+async def test_a_name_that_does_not_resolve_fails_in_bounded_time(name: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(ConnectFailed):
+        await connect(name, 9, Session.initiator(CLIENT))
+    assert time.monotonic() - began < 12
+
+
+# Programs that speak something else.
+
+
+@pytest.mark.parametrize(
+    ("first_bytes", "name"),
+    [(HTTP_ANSWER, "HTTP"), (TLS_ALERT, "TLS"), (SSH_BANNER, "SSH"), (b"\0" * 9, "something")],
+)
+async def test_a_server_that_speaks_something_else_is_named(first_bytes: bytes, name: str) -> None:
+    async with raw_server(lambda _, writer: writer.write(first_bytes)) as port:
+        with pytest.raises(NotE2EE, match=name):
+            await connect(HERE, port, Session.initiator(CLIENT))
+
+
+@pytest.mark.parametrize(
+    ("first_bytes", "name"),
+    [(HTTP_REQUEST, "HTTP"), (TLS_HELLO, "TLS"), (SSH_BANNER, "SSH"), (b"\xff" * 99, "something")],
+)
+async def test_a_client_that_speaks_something_else_is_named_and_others_are_served(
+    first_bytes: bytes, name: str
+) -> None:
+    async with echo() as server:
+        client = await raw_client(server.listener.port)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, first_bytes)
+        async with asyncio.timeout(3):
+            assert await loop.sock_recv(client, 100) == b""
+        [(address, error)] = server.failures
+        assert address == "{}:{}".format(*client.getsockname())
+        assert isinstance(error, NotE2EE)
+        assert name in str(error)
+        client.close()
+        await check_echo(HERE, server.listener.port)
+
+
+async def test_two_that_both_open_are_given_up_at_the_deadline() -> None:
+    async def open_too(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(Session.initiator(SERVER).data_to_send())
+        await reader.read()
+
+    async with raw_server(open_too) as port:
+        with pytest.raises(TimedOut):
+            await connect(HERE, port, Session.initiator(CLIENT), timeouts=Timeouts(handshake=0.2))
+
+
+# Cuts.
+
+
+@pytest.mark.parametrize("how", ["end", "reset"])
+@pytest.mark.parametrize("after", [0, 1, 700, 1224])
+async def test_a_server_that_goes_in_the_middle_of_the_handshake(how: str, after: int) -> None:
+    async def go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(after)
+        if how == "reset":
+            reset(writer.get_extra_info("socket"))
+
+    async with raw_server(go) as port:
+        async with asyncio.timeout(3):
+            with pytest.raises((Truncated, TransportError)):
+                await connect(HERE, port, Session.initiator(CLIENT))
+
+
+@pytest.mark.parametrize("how", ["end", "half-close", "reset"])
+@pytest.mark.parametrize("after", [0, 1, 700, 1224])
+async def test_a_client_that_goes_in_the_middle_of_the_handshake(how: str, after: int) -> None:
+    async with echo() as server:
+        client = await raw_client(server.listener.port)
+        hello = Session.initiator(CLIENT).data_to_send()
+        await asyncio.get_running_loop().sock_sendall(client, hello[:after])
+        await asyncio.sleep(0.02)
+        if how == "reset":
+            reset(client)
+        if how == "half-close":
+            client.shutdown(socket.SHUT_WR)
+        else:
+            client.close()
+        await eventually(lambda: bool(server.failures))
+        client.close()
+        assert isinstance(server.failures[0][1], Truncated | TransportError)
+        await check_echo(HERE, server.listener.port)
+
+
+async def test_a_client_that_resets_before_it_was_accepted_harms_nobody() -> None:
+    async with echo() as server:
+        for _ in range(5):
+            with socket.create_connection((HERE, server.listener.port)) as client:
+                # The loop does not run in between: it accepts what is gone already.
+                reset(client)
+        await check_echo(HERE, server.listener.port)
+        assert not server.listener._handshakes
+
+
+@pytest.mark.parametrize("how", ["end", "half-close", "reset"])
+async def test_a_session_that_is_cut_ends_with_an_error_at_both_ends(how: str) -> None:
+    async with echo() as server:
+        channel = await connect(HERE, server.listener.port, Session.initiator(CLIENT))
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+        endpoint = socket_of(channel)
+        if how == "reset":
+            reset(endpoint)
+        if how == "half-close":
+            endpoint.shutdown(socket.SHUT_WR)
+        else:
+            await channel.abort()
+        await eventually(lambda: bool(server.ended))
+        assert isinstance(server.ended[0], Truncated | TransportError)
+        async with asyncio.timeout(3):
+            with pytest.raises(E2EEError):
+                await channel.receive()
+        await channel.abort()
+        await check_echo(HERE, server.listener.port)
+
+
+async def test_a_peer_that_was_reset_while_we_send_is_told_in_bounded_time() -> None:
+    async with echo() as server:
+        channel = await connect(HERE, server.listener.port, Session.initiator(CLIENT))
+
+        async def send_without_end() -> None:
+            while True:
+                await channel.send(bytes(64 * KIB))
+
+        sending = asyncio.create_task(send_without_end())
+        await asyncio.sleep(0.1)
+        await server.listener.close()
+        async with asyncio.timeout(3):
+            with pytest.raises((TransportError, Truncated)):
+                await sending
+        await channel.abort()
+
+
+async def test_a_server_that_says_nothing_is_given_up_at_the_deadline() -> None:
+    async with raw_server(lambda reader, _: reader.read()) as port:
+        began = time.monotonic()
+        with pytest.raises(TimedOut):
+            await connect(HERE, port, Session.initiator(CLIENT), timeouts=Timeouts(handshake=0.2))
+        assert time.monotonic() - began < 1
+
+
+async def test_a_client_that_drips_bytes_is_dropped_at_the_deadline() -> None:
+    async with echo(timeouts=Timeouts(handshake=0.3)) as server:
+        client = await raw_client(server.listener.port)
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            for byte in Session.initiator(CLIENT).data_to_send():
+                if server.failures:
+                    break
+                await asyncio.get_running_loop().sock_sendall(client, bytes([byte]))
+                await asyncio.sleep(0.01)
+        assert 0.3 <= time.monotonic() - began < 1
+        assert isinstance(server.failures[0][1], TimedOut)
+        client.close()
+
+
+# Floods.
+
+
+async def test_an_honest_client_connects_while_hundreds_are_half_open(
+    figure: Callable[[str], None],
+) -> None:
+    async with echo() as server:
+        early = await connect(HERE, server.listener.port, Session.initiator(CLIENT))
+        idle = [await raw_client(server.listener.port) for _ in range(MAX_HANDSHAKES + 150)]
+        began = time.monotonic()
+        await check_echo(HERE, server.listener.port)
+        took = time.monotonic() - began
+        assert took < 1
+        await early.send(b"undisturbed")
+        assert await early.receive() == b"undisturbed"
+        await early.close()
+        for client in idle:
+            client.close()
+    figure(f"TCP: an honest client connects in {took * 1000:.0f} ms beside {len(idle)} half-open")
+
+
+async def test_no_more_than_the_limit_are_half_open_and_the_oldest_go_first() -> None:
+    async with echo() as server:
+        idle: list[socket.socket] = []
+        for _ in range(MAX_HANDSHAKES + 20):
+            idle.append(await raw_client(server.listener.port))
+            await asyncio.sleep(0.002)
+
+        def dropped(client: socket.socket) -> bool:
+            try:
+                return client.recv(1) == b""
+            except BlockingIOError:
+                return False
+
+        await asyncio.sleep(0.2)
+        assert [dropped(client) for client in idle] == [True] * 20 + [False] * MAX_HANDSHAKES
+        for client in idle:
+            client.close()
+
+
+async def test_the_limit_of_half_open_connections_holds_when_they_come_all_at_once() -> None:
+    async with echo() as server:
+        idle: list[socket.socket] = []
+        # The loop does not run in between; the system's queue of new connections holds 100.
+        for _ in range(10):
+            idle += [socket.create_connection((HERE, server.listener.port)) for _ in range(90)]
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        open_at_server = len(server.listener._handshakes)
+        for client in idle:
+            client.close()
+    assert open_at_server <= MAX_HANDSHAKES
+
+
+# Back-pressure.
+
+
+async def test_a_sender_waits_for_a_reader_that_sleeps() -> None:
+    messages, size = 1_000, 64 * KIB
+    received = 0
+    wake_up = asyncio.Event()
+
+    async def sleep_then_count(channel: Channel) -> None:
+        nonlocal received
+        await wake_up.wait()
+        async for message in channel:
+            assert len(message) == size
+            received += 1
+
+    listener = await listen(lambda: Session.responder(SERVER), sleep_then_count, host=HERE)
+    channel = await connect(HERE, listener.port, Session.initiator(CLIENT))
+    sent = 0
+
+    async def send_all() -> None:
+        nonlocal sent
+        for _ in range(messages):
+            await channel.send(bytes(size))
+            sent += 1
+
+    sending = asyncio.create_task(send_all())
+    await asyncio.sleep(0.5)
+    stopped_at = sent
+    await asyncio.sleep(0.2)
+    # The system's own buffers hold a few MiB besides ours.
+    assert sent == stopped_at < messages / 2
+    assert channel._sending_size < MIB
+    wake_up.set()
+    await sending
+    await channel.close()
+    assert received == messages
+    await listener.close()
+
+
+async def test_the_last_bytes_reach_a_peer_that_stalls_at_the_close() -> None:
+    accepted: asyncio.Queue[Channel] = asyncio.Queue()
+
+    async def keep(channel: Channel) -> None:
+        accepted.put_nowait(channel)
+        await asyncio.Event().wait()
+
+    listener = await listen(lambda: Session.responder(SERVER), keep, host=HERE)
+    stream, session = await connect_stream(HERE, listener.port), Session.initiator(CLIENT)
+    await stream.send(session.data_to_send())
+    while session.state is State.HANDSHAKE:
+        session.receive_data(await stream.receive())
+    await stream.send(session.data_to_send())
+
+    channel = await accepted.get()
+    ours = channel._stream
+    assert isinstance(ours, TcpStream)
+    sent = 0
+    while ours._writer.transport.get_write_buffer_size() == 0:
+        await channel.send(bytes(20_000))
+        sent += 1
+        await asyncio.sleep(0.001)
+
+    session.close()
+    await stream.send(session.data_to_send())
+    await asyncio.sleep(1.5)
+    received = 0
+    while data := await stream.receive():
+        received += sum(isinstance(event, MessageReceived) for event in session.receive_data(data))
+    await stream.close()
+    await listener.close()
+    assert received == sent
+    assert session.state is State.CLOSED
+
+
+# Cancellation.
+
+
+async def test_closing_a_listener_at_any_moment_leaves_nothing_behind() -> None:
+    before = open_descriptors()
+    for steps in range(60):
+        async with echo() as server:
+            connecting = asyncio.create_task(
+                connect(HERE, server.listener.port, Session.initiator(CLIENT))
+            )
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            with contextlib.suppress(E2EEError):
+                channel = await connecting
+                await channel.receive()
+        assert not server.listener._tasks
+        await eventually(lambda: open_descriptors() == before)
+
+
+async def test_cancelling_the_close_of_a_listener_anywhere_still_ends_its_channels() -> None:
+    for steps in itertools.count():
+        async with echo() as server:
+            channels = [
+                await connect(HERE, server.listener.port, Session.initiator(CLIENT))
+                for _ in range(3)
+            ]
+            closing = asyncio.create_task(server.listener.close())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait({closing})
+            if steps == 0:
+                await server.listener.close()
+            for channel in channels:
+                async with asyncio.timeout(2):
+                    with pytest.raises(E2EEError):
+                        await channel.receive()
+        if not closing.cancelled():
+            break
+
+
+async def test_a_connection_that_comes_as_the_listener_closes_is_dropped() -> None:
+    for steps in range(8):
+        with socket.socket() as client:
+            async with echo() as server:
+                client.connect((HERE, server.listener.port))
+                client.setblocking(False)
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+            async with asyncio.timeout(1):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+
+async def test_stop_accepting_keeps_channels_and_drops_the_half_open() -> None:
+    loop = asyncio.get_running_loop()
+    async with echo() as server:
+        port = server.listener.port
+        channel = await connect(HERE, port, Session.initiator(CLIENT))
+        half_open = await raw_client(port)
+        await eventually(lambda: len(server.listener._handshakes) == 1)
+        await asyncio.sleep(0.05)
+        server.listener.stop_accepting()
+        async with asyncio.timeout(2):
+            assert await loop.sock_recv(half_open, 1) == b""
+        half_open.close()
+        with pytest.raises(ConnectFailed):
+            await connect_stream(HERE, port)
+        await channel.send(b"still here")
+        assert await channel.receive() == b"still here"
+        await channel.close()
+
+
+async def test_a_listener_still_knows_its_port_after_it_was_closed() -> None:
+    async with echo() as server:
+        port = server.listener.port
+    assert server.listener.port == port
+
+
+async def test_a_listener_may_be_closed_twice() -> None:
+    async with echo() as server:
+        await server.listener.close()
+        await server.listener.close()
