@@ -361,7 +361,7 @@ async def test_a_server_that_says_nothing_is_given_up_at_the_deadline() -> None:
         began = time.monotonic()
         with pytest.raises(TimedOut):
             await connect(HERE, port, Session.initiator(CLIENT), timeouts=Timeouts(handshake=0.2))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 async def test_a_client_that_drips_bytes_is_dropped_at_the_deadline() -> None:
@@ -374,7 +374,7 @@ async def test_a_client_that_drips_bytes_is_dropped_at_the_deadline() -> None:
                     break
                 await asyncio.get_running_loop().sock_sendall(client, bytes([byte]))
                 await asyncio.sleep(0.01)
-        assert 0.3 <= time.monotonic() - began < 1
+        assert 0.3 <= time.monotonic() - began < 5
         assert isinstance(server.failures[0][1], TimedOut)
         client.close()
 

@@ -1,0 +1,26 @@
+"""The benchmark runs; its figures are for people, and none is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_one_round_of_the_benchmark(tmp_path: Path) -> None:
+    table, figures = tmp_path / "README.md", tmp_path / "figures.json"
+    table.write_text("before\n<!-- benchmark -->\n<!-- end -->\nafter\n")
+    command = ["-m", "benchmarks", "--rounds", "1", "--json", figures, "--update", table]
+    run = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    written = table.read_text()
+    assert written.startswith("before\n")
+    assert written.endswith("after\n")
+    for contender in ("AESGCM", "ssl", "noiseprotocol", "hybrid"):
+        assert contender in written
+    assert json.loads(figures.read_text())
