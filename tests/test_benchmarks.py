@@ -13,9 +13,13 @@ ROOT = Path(__file__).parent.parent
 def test_one_round_of_the_benchmark(tmp_path: Path) -> None:
     table, figures = tmp_path / "README.md", tmp_path / "figures.json"
     table.write_text("before\n<!-- benchmark -->\n<!-- end -->\nafter\n")
-    command = ["-m", "benchmarks", "--rounds", "1", "--json", figures, "--update", table]
+    options = ["--rounds", "1", "--json", str(figures), "--update", str(table)]
     run = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "benchmarks", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     written = table.read_text()
