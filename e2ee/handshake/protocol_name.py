@@ -40,7 +40,7 @@ def parse_protocol_name(name: str) -> Protocol:
     Raises InvalidProtocolName, with the reason, for anything that the rules do not allow.
     """
     if not name.isascii() or len(name) > MAX_NAME_LENGTH:
-        raise InvalidProtocolName(f"a protocol name has at most {MAX_NAME_LENGTH} ASCII characters")
+        raise InvalidProtocolName(f"a protocol name has at most {MAX_NAME_LENGTH} bytes of ASCII")
     sections = name.split("_")
     if len(sections) != 5 or sections[0] != "Noise":
         raise InvalidProtocolName(f"not of the form Noise_PATTERN_DH_CIPHER_HASH: {name!r}")
