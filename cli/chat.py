@@ -9,7 +9,7 @@ import os
 from e2ee import Peer
 from e2ee.errors import E2EEError, SessionClosed
 from e2ee.messages import Leave, Text, Unsupported
-from e2ee.transport import Channel
+from e2ee.transport import Channel, Timeouts
 
 from .conversation import Conversation
 from .exits import CliError, Exit
@@ -18,6 +18,9 @@ from .output import Output
 
 CONFIRMATION_TIMEOUT = 30.0
 """Seconds that the last lines of an input that has ended may take to be confirmed."""
+
+TIMEOUTS = Timeouts(close=5)
+"""Every line is confirmed before a close, so that it need not wait for long."""
 
 GOODBYE_TIMEOUT = 2.0
 """Seconds for an orderly close after a signal."""
@@ -110,8 +113,14 @@ async def _leave(conversation: Conversation, hearing: asyncio.Task[None]) -> Non
         )
     finally:
         confirming.cancel()
-    if not hearing.done():
-        await conversation.leave()
+    if hearing.done():
+        return
+    if conversation.unconfirmed:
+        raise CliError(
+            f"the peer did not confirm all that you wrote in {CONFIRMATION_TIMEOUT:g} seconds",
+            Exit.NOT_CONFIRMED,
+        )
+    await conversation.leave()
 
 
 async def _hear(conversation: Conversation, output: Output) -> None:

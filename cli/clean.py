@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import unicodedata
 
-# Letters and symbols by category, but blank on every screen.
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and marks by category, but blank on every screen.
+_BLANK = frozenset(
+    map(
+        chr,
+        [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810)],
+    )
+)
+_VARIATION_SELECTORS = frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+_EMOJI_STYLE = "\ufe0f"
 _JOINER = "\u200d"
-_EMOJI_CATEGORIES = frozenset({"So", "Sk"})
-_VARIATION_SELECTOR = "\ufe0f"
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_SYMBOLS = frozenset({"So", "Sk", "Sm", "Po", "Nd"})
+"""What an emoji may begin with: hearts, skin tones, arrows, and the # and 1 of keycaps."""
 
 
 def clean(text: str) -> str:
     """One line with every control, bidirectional and invisible character made visible.
 
     ESC becomes the four characters ``\\x1b``, a newline ``\\n``. What is left has no effect on
-    a terminal but to be shown. Joiners inside emoji stay.
+    a terminal but to be shown. Joiners and style selectors inside of emoji stay.
     """
     return "".join(
         _visible(character) if _is_refused(text, at) else character
@@ -28,19 +35,48 @@ def _is_refused(text: str, at: int) -> bool:
     character = text[at]
     if character.isascii():
         return not character.isprintable()
+    if character == _EMOJI_STYLE:
+        return not _is_symbol(text[at - 1 : at])
     if character == _JOINER:
-        return not _joins_emoji(text, at)
-    return character in _BLANK or unicodedata.category(character) in _REFUSED_CATEGORIES
-
-
-def _joins_emoji(text: str, at: int) -> bool:
-    before = text[:at].rstrip(_VARIATION_SELECTOR)[-1:]
-    after = text[at + 1 : at + 2]
-    return all(
-        neighbour and unicodedata.category(neighbour) in _EMOJI_CATEGORIES
-        for neighbour in (before, after)
+        before = at - 1 if text[at - 1 : at] == _EMOJI_STYLE else at
+        return not (_is_symbol(text[before - 1 : before]) and _is_symbol(text[at + 1 : at + 2]))
+    return (
+        character in _BLANK
+        or character in _VARIATION_SELECTORS
+        or unicodedata.category(character) in _REFUSED_CATEGORIES
     )
+
+
+def _is_symbol(character: str) -> bool:
+    return character != "" and unicodedata.category(character) in _SYMBOLS
 
 
 def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def fold(line: str, columns: int, *, indent: int) -> str:
+    """Break a clean line into rows of a terminal, all but the first indented.
+
+    Where the terminal did it, a peer could make its text begin a row, and pose as the program.
+    """
+    room = columns - indent - 1
+    if room < 1:
+        return line
+    rows: list[str] = []
+    row, used = "", 0
+    for character in line:
+        width = _width(character)
+        if used + width > (room if rows else columns - 1):
+            rows.append(row)
+            row, used = "", 0
+        row += character
+        used += width
+    return ("\n" + " " * indent).join([*rows, row])
+
+
+def _width(character: str) -> int:
+    """Columns, or more: terminals differ in what they join to one."""
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

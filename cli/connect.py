@@ -8,7 +8,7 @@ from e2ee import Padding, Session
 from e2ee.transport import tcp
 
 from .addresses import parse_address
-from .chat import announce, chat
+from .chat import TIMEOUTS, announce, chat
 from .home import own_identity
 from .output import Output
 
@@ -20,6 +20,6 @@ async def connect(address: str, *, peer: str | None, output: Output) -> None:
     )
     where = tcp.display_address((host, port))
     output.status("connecting", f"Connecting to {where} …", address=where)
-    channel = await tcp.connect(host, port, session)
+    channel = await tcp.connect(host, port, session, timeouts=TIMEOUTS)
     announce(output, channel.peer, expected=peer is not None)
     await chat(channel, output, leave_at_end_of_input=True)

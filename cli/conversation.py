@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from e2ee.errors import SessionClosed
+from e2ee.errors import SessionClosed, UnexpectedMessage
 from e2ee.messages import Leave, Receipt, Text, Unsupported, decode_chat, encode
 from e2ee.transport import Channel
 
@@ -45,15 +45,19 @@ class Conversation:
     async def incoming(self) -> AsyncIterator[Text | Leave | Unsupported]:
         """What the peer says, until it closes. A text counts as shown when the next is asked for.
 
-        Raises what ``Channel.receive`` raises, and MalformedMessage.
+        Raises what ``Channel.receive`` raises, MalformedMessage and UnexpectedMessage.
         """
         receipts = asyncio.create_task(self._send_receipts())
         try:
             async for data in self._channel:
                 message = decode_chat(data)
                 if isinstance(message, Receipt):
-                    await self._note(confirmed=max(self._confirmed, min(message.id, self._said)))
+                    if not self._confirmed < message.id <= self._said:
+                        raise UnexpectedMessage("the peer confirmed what was not said, or twice")
+                    await self._note(confirmed=message.id)
                     continue
+                if isinstance(message, Text) and message.id != self._shown + 1:
+                    raise UnexpectedMessage("the peer's texts are not numbered one by one")
                 yield message
                 if isinstance(message, Text):
                     await self._note(shown=message.id)

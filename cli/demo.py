@@ -16,7 +16,7 @@ from e2ee import Identity, Padding, Session
 from e2ee.messages import Text
 from e2ee.transport import Channel, Stream, tcp
 
-from .chat import announce, chat
+from .chat import TIMEOUTS, announce, chat
 from .conversation import Conversation
 from .exits import CliError, Exit
 from .lines import STDIN
@@ -49,7 +49,7 @@ async def demo(*, wire: bool, output: Output) -> None:
         stream: Stream = await tcp.connect_stream("127.0.0.1", port)
         if wire:
             stream = WatchedStream(stream, lambda line: output.status("wire", line))
-        channel = await Channel.open(stream, session)
+        channel = await Channel.open(stream, session, timeouts=TIMEOUTS)
         announce(output, channel.peer, expected=False)
         if os.isatty(STDIN):
             await chat(channel, output, leave_at_end_of_input=True)
@@ -88,17 +88,20 @@ async def _peer_process() -> AsyncIterator[int]:
         start_new_session=True,
     )
     assert process.stdout is not None
+    assert process.stdin is not None
     try:
-        async with asyncio.timeout(PEER_TIMEOUT):
-            line = await process.stdout.readline()
+        line = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PEER_TIMEOUT):
+                line = await process.stdout.readline()
         if not line.strip().isdigit():
             raise CliError("the second process did not start", Exit.INTERNAL)
         yield int(line)
     finally:
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
-            # It ends by itself when its standard input does.
+        process.stdin.close()  # It ends by itself when its standard input does.
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PEER_TIMEOUT):
-                await process.communicate()
+                await process.wait()
         if process.returncode is None:
             process.kill()
             await process.wait()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 from collections.abc import AsyncIterator
 
 from e2ee.messages import MAX_TEXT_LENGTH
@@ -31,10 +33,15 @@ async def stdin_lines() -> AsyncIterator[str]:
 
 
 def _read() -> bytes:
-    try:
-        return os.read(STDIN, _READ_SIZE)
-    except OSError:
-        return b""  # The terminal has gone.
+    while True:
+        try:
+            return os.read(STDIN, _READ_SIZE)
+        except BlockingIOError:
+            select.select([STDIN], [], [])
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return b""  # The terminal has gone.
+            raise CliError(f"cannot read the input: {error.strerror}", Exit.FILES) from None
 
 
 def _text(line: bytes) -> str:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
+from collections import deque
 
 from e2ee import E2EEError, Padding, Session
 from e2ee.ids import decode_id
 from e2ee.transport import Channel, tcp
 
 from .addresses import reachable_addresses, with_port
-from .chat import announce, chat
+from .chat import TIMEOUTS, announce, chat
 from .clean import clean
 from .home import own_identity
 from .output import Output
+
+REPORTS, REPORT_PERIOD = 8, 10.0
+"""Of strangers who were turned away so many are told of in so many seconds; others are counted."""
 
 
 async def listen(host: str | None, port: int, *, peer: str | None, output: Output) -> None:
@@ -36,17 +40,34 @@ async def listen(host: str | None, port: int, *, peer: str | None, output: Outpu
             arrived.set_result(channel)
             await over.wait()
 
+    reported: deque[float] = deque(maxlen=REPORTS)
+    unreported = 0
+
     def on_failure(address: str, error: E2EEError) -> None:
+        nonlocal unreported
+        now = time.monotonic()
+        if len(reported) == REPORTS and now - reported[0] < REPORT_PERIOD:
+            unreported += 1
+            return
         reason = clean(str(error))
+        others = f" (and {unreported} before)" if unreported else ""
         output.status(
             "turned_away",
-            f"Somebody at {address} was not let in: {reason}",
+            f"Somebody at {address} was not let in: {reason}{others}",
             address=address,
             reason=reason,
+            unreported=unreported,
         )
+        reported.append(now)
+        unreported = 0
 
     listener = await tcp.listen(
-        new_session, on_channel, host=host, port=port, on_failure=on_failure
+        new_session,
+        on_channel,
+        host=host,
+        port=port,
+        on_failure=on_failure,
+        timeouts=TIMEOUTS,
     )
     try:
         addresses = _addresses(host)

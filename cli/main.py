@@ -129,6 +129,10 @@ def main() -> NoReturn:
         message = error.format_message().rstrip(".")
         Output(as_json=False).status("error", f"e2ee: {message}; see e2ee --help")
         code = error.exit_code
+    except OSError as error:  # From --help and --version; commands report their own.
+        reason = f"cannot write to standard output: {error.strerror}"
+        Output(as_json=False).status("error", f"e2ee: {reason}")
+        code = Exit.FILES
     sys.exit(code)
 
 
@@ -140,7 +144,3 @@ def _open_missing_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
-
-
-if __name__ == "__main__":
-    main()

@@ -12,18 +12,22 @@ import select
 import sys
 from typing import Any
 
-from .clean import clean
+from .clean import clean, fold
 from .exits import CliError, Exit
 from .threads import in_thread
 
-STDOUT = 1
+STDOUT, STDERR = 1, 2
 TAB = "    "
+
+STDERR_PATIENCE = 1.0
+"""Seconds that something to say waits for room; once it has waited in vain, no more."""
 
 
 class Output:
     def __init__(self, *, as_json: bool, always_label: bool = False) -> None:
         """``always_label`` marks lines with their speaker even where stdout is no terminal."""
         self._as_json = as_json
+        self._stderr_is_stuck = False
         self._terminal = os.isatty(STDOUT)
         self._label = not as_json and (self._terminal or always_label)
 
@@ -35,8 +39,10 @@ class Output:
         if self._as_json:
             line = _json(event="message", text=body)
         else:
-            line = f"{speaker}: " if self._label else ""
-            line += (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
+            label = f"{speaker}: " if self._label else ""
+            line = label + (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
+            if self._terminal:
+                line = fold(line, _columns(), indent=len(label))
         data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
         if len(data) <= select.PIPE_BUF and select.select([], [STDOUT], [], 0)[1]:
             _write(data)  # It will not block: that much has room in a pipe that has any.
@@ -48,21 +54,38 @@ class Output:
         _write(((_json(**fields) if self._as_json else human) + "\n").encode())
 
     def status(self, event: str, human: str, **fields: Any) -> None:
-        """Something that the program has to say; ``human`` may have several lines."""
+        """Something that the program has to say; ``human`` may have several lines.
+
+        Where nobody reads stderr it is dropped: nothing waits for that.
+        """
         text = _json(event=event, **fields) if self._as_json else human
-        with contextlib.suppress(OSError):  # With stderr gone there is nowhere to complain.
-            print(text, file=sys.stderr, flush=True)
+        data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
+        patience = 0 if self._stderr_is_stuck else STDERR_PATIENCE
+        with contextlib.suppress(OSError):
+            self._stderr_is_stuck = not select.select([], [STDERR], [], patience)[1]
+            if not self._stderr_is_stuck:
+                os.write(STDERR, data)
 
 
 def _write(data: bytes) -> None:
     # Not sys.stdout, whose lock a stuck write would hold when the program ends.
-    try:
-        while data:
+    while data:
+        try:
             data = data[os.write(STDOUT, data) :]
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CliError(f"cannot write to standard output: {error.strerror}", Exit.FILES) from None
+        except BlockingIOError:
+            select.select([], [STDOUT], [])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CliError(
+                f"cannot write to standard output: {error.strerror}", Exit.FILES
+            ) from None
+
+
+def _columns() -> int:
+    with contextlib.suppress(OSError):
+        return os.get_terminal_size(STDOUT).columns
+    return 0
 
 
 def _json(**fields: Any) -> str:

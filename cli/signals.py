@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -21,7 +22,10 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     """Run to the end. The first signal cancels the work, which may take a moment to say goodbye;
     a second one ends the program at once. Raises what the work raises; CliError after a signal.
     """
-    asyncio.run(_with_signals(work))
+    try:
+        asyncio.run(_with_signals(work))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # The loop leaves Python's own behind.
 
 
 async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
@@ -30,10 +34,10 @@ async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
     stopped_by: list[CliError] = []
 
     def stop(error: CliError) -> None:
+        if stopped_by:
+            os._exit(error.code)
         stopped_by.append(error)
         task.cancel()
-        for number in _STOPPED:
-            loop.remove_signal_handler(number)
 
     for number, error in _STOPPED.items():
         loop.add_signal_handler(number, stop, error)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.certificate import pad_payload, sign_certificate, verify_payload
-from e2ee.errors import CertificateError, IdentityFileError
+from e2ee.errors import CertificateError, IdentityFileError, UsageError
 from e2ee.ids import encode_id, safety_words
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.messages import Certificate, HandshakePayload
@@ -76,7 +76,8 @@ class Identity(Uncopyable):
         """A new identity with a new device key.
 
         ``now`` (seconds since 1970) dates the certificate: valid from a day before to 90 days
-        after. Without it the certificate has no end.
+        after. Without it the certificate has no end. Raises UsageError for a time that no
+        certificate can name.
         """
         return cls._certified(Ed25519PrivateKey.generate(), X25519PrivateKey.generate(), now)
 
@@ -84,6 +85,8 @@ class Identity(Uncopyable):
     def _certified(
         cls, identity_key: Ed25519PrivateKey, device_key: X25519PrivateKey, now: float | None
     ) -> Identity:
+        if now is not None and not 0 <= now <= MAX_KNOWN_TIME - CERTIFICATE_LIFETIME:
+            raise UsageError("a time is in seconds since 1970, and not before")
         certificate = Certificate(
             identity=identity_key.public_key().public_bytes_raw(),
             static_key=device_key.public_key().public_bytes_raw(),
@@ -182,6 +185,8 @@ def _read_private(path: Path) -> bytes:
             return file.read(MAX_FILE_SIZE + 1)
     except FileNotFoundError:
         raise IdentityFileError(f"{path} does not exist") from None
+    except ValueError:
+        raise IdentityFileError(f"{str(path)!r} is not the name of a file") from None
     except OSError as error:
         raise IdentityFileError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -198,13 +203,15 @@ def _parse(data: bytes, path: Path) -> dict[str, bytes]:
     fields = [line.partition(" ") for line in lines[1:-1]]
     if lines[-1] != "" or tuple(name for name, _, _ in fields) != _FILE_FIELDS:
         raise damaged
-    try:
-        return {
-            name: base64.b64decode(value, altchars=b"-_", validate=True)
-            for name, _, value in fields
-        }
-    except ValueError:
-        raise damaged from None
+    values = {}
+    for name, _, text in fields:
+        try:
+            values[name] = base64.urlsafe_b64decode(text)
+        except ValueError:
+            raise damaged from None
+        if base64.urlsafe_b64encode(values[name]).decode() != text:
+            raise damaged
+    return values
 
 
 def _write_private(path: Path, data: bytes, *, replace: bool) -> None:

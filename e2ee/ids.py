@@ -50,6 +50,8 @@ def encode_bech32m(prefix: str, data: bytes) -> str:
 
 def decode_bech32m(prefix: str, text: str) -> bytes:
     """The data behind ``encode_bech32m``; letters of one case only. Raises InvalidId."""
+    if not text.isascii():
+        raise InvalidId("an id has a character that no id has")
     if text not in (text.lower(), text.upper()):
         raise InvalidId("an id does not mix capital and small letters")
     lowered = text.lower()

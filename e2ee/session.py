@@ -125,12 +125,13 @@ class Session(Uncopyable):
         """Process bytes from the peer, in any chunking; returns what they told.
 
         Raises a ProtocolError, which is final; what the same bytes had told before the fault is
-        in its ``events``.
+        in its ``events``. Raises UsageError for what is not bytes.
         """
         self._check_alive()
+        received = memoryview(bytes(_as_bytes(data)))
         events: list[Event] = []
         try:
-            for event in self._receive(memoryview(bytes(data))):
+            for event in self._receive(received):
                 events.append(event)  # noqa: PERF402 -- one by one: a fault must not lose them
         except ProtocolError as error:
             error.events = tuple(events)
@@ -180,10 +181,11 @@ class Session(Uncopyable):
     def send(self, message: bytes | bytearray | memoryview) -> None:
         """Queue one message, of 0 bytes up to the limit; it leaves with ``data_to_send``.
 
-        Raises UsageError (before the handshake has completed, or too large) or SessionClosed.
+        Raises UsageError (before the handshake has completed, too large, or not bytes) or
+        SessionClosed.
         """
         layer = self._established()
-        size = memoryview(message).nbytes
+        size = _as_bytes(message).nbytes
         if size > self._limits.max_message_size:
             raise UsageError(
                 f"a message of {size} bytes is above the limit of {self._limits.max_message_size}"
@@ -255,10 +257,19 @@ class Session(Uncopyable):
         raise error.with_traceback(None) from None
 
     def _drop(self, error: ProtocolError) -> None:
-        self._error = error
+        # What led to it has a traceback, whose frames would keep the keys alive.
+        error.__context__ = error.__cause__ = None
+        self._error = error.with_traceback(None)
         self._unsent = b"" if self._opening is None else self._opening.refusal
         self._opening = self._layer = None
         self._exporter_secret = b""
 
     def __repr__(self) -> str:
         return f"<Session {self.state.value}>"
+
+
+def _as_bytes(data: bytes | bytearray | memoryview) -> memoryview:
+    try:
+        return memoryview(data)
+    except TypeError:
+        raise UsageError(f"bytes are needed here, not {type(data).__name__}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import getpid
+
 from cryptography.exceptions import InvalidTag
 
 from e2ee._uncopyable import Uncopyable
@@ -25,20 +27,24 @@ class CipherState(Uncopyable):
     every later call raises the same DecryptionError.
     """
 
-    __slots__ = ("_aead", "_cipher", "_error", "_nonce")
+    __slots__ = ("_aead", "_cipher", "_error", "_nonce", "_process")
 
     def __init__(self, cipher: Cipher, key: bytes) -> None:
         self._cipher = cipher
         self._aead = cipher.aead(key)
         self._nonce = 0
+        self._process = getpid()
         self._error: E2EEError | None = None
 
     def encrypt_with_ad(self, ad: bytes, plaintext: bytes | memoryview) -> bytes:
         """Seal at most 65,519 bytes; the result is 16 longer.
 
-        Raises UsageError (too long) or NonceExhausted, and changes nothing then.
+        Raises UsageError (too long, or in a forked process) or NonceExhausted, and changes
+        nothing then.
         """
         self._check_usable()
+        if getpid() != self._process:
+            raise UsageError("after a fork only the parent may send: the nonces would repeat")
         if len(plaintext) > MAX_PLAINTEXT_LENGTH:
             raise UsageError(f"a Noise message holds at most {MAX_PLAINTEXT_LENGTH} bytes")
         ciphertext = self._aead.encrypt(

@@ -269,6 +269,8 @@ class RecordLayer(Uncopyable):
                 self._pong_due = True
             case Pong():
                 pass
+            case RefreshOffer() if self.state is not State.OPEN:
+                pass  # Our close is sent: nothing may follow it, and the peer is about to close.
             case RefreshOffer():
                 yield from self._on_refresh(
                     RefreshInput.OFFER_FROM_RESPONDER
@@ -296,8 +298,6 @@ class RecordLayer(Uncopyable):
                 yield KeysRefreshed()
 
     def _answer_refresh(self, offered: bytes) -> None:
-        if self.state is not State.OPEN:
-            return  # Our close is sent: nothing may follow it, and the peer is about to close.
         message, send = self._refresh.answer(offered)
         self._seal_control(RefreshAnswer(message=message))
         self._use_sending_key(send)

@@ -47,17 +47,17 @@ MESSAGE_OVERHEAD = 128
 class Timeouts:
     """Seconds. ``handshake`` is an absolute deadline, however many bytes come.
 
-    After ``quiet`` without a byte from the peer it is asked for a sign of life; after ``dead``
-    it is given up, and so is one whose program has not received for so long.
-    ``refresh`` is the time of use after which keys are agreed anew (WireGuard's
-    two minutes). ``close`` is how long an orderly close waits for the peer's.
+    After ``quiet`` without a byte from the peer it is asked for a sign of life; after ``dead`` it
+    is given up. ``refresh`` is the time of use after which keys are agreed anew (WireGuard's two
+    minutes). ``close`` is how long an orderly close waits without a byte going either way; a peer
+    that is busy shows that it is well every ``quiet`` seconds.
     """
 
     handshake: float = 15
     quiet: float = 30
     dead: float = 90
     refresh: float = 120
-    close: float = 5
+    close: float = 35
 
 
 class Channel:
@@ -92,9 +92,11 @@ class Channel:
         self._room_to_send.set()
         self._something_to_send = asyncio.Event()
         self._something_to_send.set()
-        self._last_heard = self._last_refresh = asyncio.get_running_loop().time()
+        self._last_heard = self._last_sent = self._last_refresh = _now()
         self._used_since_refresh = False
         self._deliver(events[1:])
+        self._dropped = asyncio.get_running_loop().create_future()
+        """Set, where cancelling would do: a task cancelled before its first step tidies nothing."""
         self._running = asyncio.create_task(self._run())
 
     @classmethod
@@ -181,18 +183,26 @@ class Channel:
             self._session.close()
             self._make_room()
             self._something_to_send.set()
-        # Not asyncio.wait_for: cancelling this call must not cancel the channel with it.
-        done, _ = await asyncio.wait({self._running}, timeout=self._timeouts.close)
-        if not done:
-            self._fail(TimedOut("the peer did not answer our close; it may lack the end"))
-            await self.abort()
+        began = _now()
+        while True:
+            # A peer that says something may go on for a while, but not for ever.
+            heard = min(self._last_heard, began + self._timeouts.dead)
+            left = max(began, self._last_sent, heard) + self._timeouts.close - _now()
+            if left <= 0:
+                self._fail(TimedOut("the peer did not answer our close; it may lack the end"))
+                await self.abort()
+                break
+            # Not asyncio.wait_for: cancelling this call must not cancel the channel with it.
+            done, _ = await asyncio.wait({self._running}, timeout=left)
+            if done:
+                break
         self._check_not_failed()
 
     async def abort(self) -> None:
         """Drop the connection at once, with no word to the peer."""
-        if not self._ended:
-            self._ended = True
-            self._running.cancel()
+        self._ended = True
+        if not self._dropped.done():
+            self._dropped.set_result(None)
         await asyncio.wait({self._running})
 
     async def __aenter__(self) -> Self:
@@ -219,14 +229,16 @@ class Channel:
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
         timer = asyncio.create_task(self._watch_the_clock())
-        tasks = {reader, writer, timer}
+        running: set[asyncio.Future[None]] = {reader, writer, timer, self._dropped}
         try:
-            # The timer never ends by itself but by raising; the two others end at the close.
+            # The timer never ends by itself but by raising; reader and writer end at the close.
             while not (reader.done() and writer.done()):
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                tasks -= done
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for ended in done:
+                    ended.result()
+                if self._dropped.done():
+                    self._fail(SessionClosed("the channel was dropped"))
+                    break
         except E2EEError as error:
             self._fail(error)
         except asyncio.CancelledError:
@@ -255,7 +267,7 @@ class Channel:
         while self._session.state is not State.CLOSED:
             await self._room_to_receive.wait()
             data = await _receive(self._stream)
-            self._last_heard = asyncio.get_running_loop().time()
+            self._last_heard = _now()
             try:
                 if data:
                     self._deliver(self._session.receive_data(data))
@@ -276,7 +288,7 @@ class Channel:
                     self._readable.set()
                     self._used_since_refresh = True
                 case KeysRefreshed():
-                    self._last_refresh = asyncio.get_running_loop().time()
+                    self._last_refresh = _now()
                     self._used_since_refresh = False
                 case Closed() | HandshakeCompleted():
                     pass
@@ -296,7 +308,9 @@ class Channel:
             finished = self._session.state is State.CLOSED
             while data := self._session.data_to_send():
                 size = self._sending_size
-                await _send(self._stream, data)
+                for at in range(0, len(data), SEND_HIGH_WATER):
+                    await _send(self._stream, data[at : at + SEND_HIGH_WATER])
+                    self._last_sent = _now()
                 self._sending_size -= size
                 if self._sending_size < SEND_HIGH_WATER:
                     self._room_to_send.set()
@@ -304,19 +318,22 @@ class Channel:
                 return
 
     async def _watch_the_clock(self) -> None:
-        loop = asyncio.get_running_loop()
         asked_at = 0.0
         while True:
             await asyncio.sleep(self._timeouts.quiet / 10)
-            now = loop.time()
-            if not self._room_to_receive.is_set():
-                self._last_heard = now  # It is we who do not listen.
-            silence = now - self._last_heard
-            if silence >= self._timeouts.dead:
-                raise TimedOut(f"no sign of life from the peer for {silence:.0f} seconds")
+            now = _now()
+            if self._room_to_receive.is_set():
+                silence = now - self._last_heard
+                if silence >= self._timeouts.dead:
+                    raise TimedOut(f"no sign of life from the peer for {silence:.0f} seconds")
+                ask = silence >= self._timeouts.quiet and asked_at <= self._last_heard
+            else:
+                # It is we who do not listen: the peer may be well, and shall know that we are.
+                self._last_heard = now
+                ask = now - asked_at >= self._timeouts.quiet
             if self._session.state is not State.OPEN:
                 continue
-            if silence >= self._timeouts.quiet and asked_at <= self._last_heard:
+            if ask:
                 asked_at = now
                 self._session.ping()
                 self._something_to_send.set()
@@ -324,6 +341,11 @@ class Channel:
                 self._last_refresh = now
                 self._session.refresh()
                 self._something_to_send.set()
+
+
+def _now() -> float:
+    """Seconds of the loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
 async def _shake_hands(stream: Stream, session: Session) -> list[Event]:

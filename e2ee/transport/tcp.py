@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import errno
 import os
-import re
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError, UsageError
 from e2ee.session import Session
@@ -19,6 +19,9 @@ CHUNK = 256 * 1024
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for resolving a name and connecting."""
+
+ATTEMPT_TIMEOUT = 4.0
+"""Seconds for each of a name's addresses: where IPv6 leads nowhere, IPv4 still gets its turn."""
 
 BACKLOG = 100
 """Connections that the system keeps for a listener until it takes them."""
@@ -79,23 +82,41 @@ async def connect_stream(host: str, port: int) -> TcpStream:
         raise ConnectFailed(f"cannot connect to {where}: a port is from 1 to 65535")
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            reader, writer = await asyncio.open_connection(
-                host, port, limit=CHUNK, happy_eyeballs_delay=0.25
-            )
+            return await _connect_to_any(host, port)
     except TimeoutError:
         raise ConnectFailed(f"{where} did not answer in {CONNECT_TIMEOUT:g} seconds") from None
     except socket.gaierror:
         raise ConnectFailed(f"the name {host!r} cannot be resolved to an address") from None
     except (OSError, UnicodeError) as error:
         raise ConnectFailed(f"cannot connect to {where}: {_reason(error)}") from None
-    return TcpStream(reader, writer)
+
+
+async def _connect_to_any(host: str, port: int) -> TcpStream:
+    """Try each address of the name. Raises what the last one raised."""
+    # One after another: asyncio's own happy eyeballs lose connections when they are cancelled.
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError = OSError("the name has no address")
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                reader, writer = await asyncio.open_connection(
+                    _with_scope(address), port, family=family, limit=CHUNK
+                )
+        except OSError as error:  # TimeoutError is one.
+            failure = error
+        else:
+            return TcpStream(reader, writer)
+    raise failure
+
+
+def _with_scope(address: tuple[Any, ...]) -> str:
+    """The host of a socket address; of a link-local one with its interface."""
+    host, scope = str(address[0]), address[3] if len(address) > 3 else 0
+    return f"{host}%{scope}" if scope and "%" not in host else host
 
 
 def _reason(error: Exception) -> str:
-    """One readable reason; where several addresses failed, asyncio only joins their texts."""
     number = getattr(error, "errno", None)
-    if number is None and (match := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(match[1])
     if number == errno.ECONNREFUSED:
         return "nobody listens there"
     return os.strerror(number) if number else str(error)
@@ -182,6 +203,8 @@ class Listener:
         self._handshakes.pop(task, None)
         try:
             await self._on_channel(channel)
+            with contextlib.suppress(E2EEError):
+                await channel.close()  # What it sent last arrives; failures were its to see.
         finally:
             await channel.abort()
 
@@ -214,7 +237,7 @@ async def listen(
     """Listen on an address, or on all of IPv4 and IPv6; port 0 lets the system choose.
 
     ``new_session`` makes a responder's session for each connection. ``on_channel`` gets each
-    authenticated channel, which ends when it returns; ``on_failure`` gets the address and the
+    authenticated channel, which is closed when it returns; ``on_failure`` gets the address and the
     reason where no channel came of a connection. Raises AddressInUse, TransportError; UsageError
     for a port that does not exist.
     """
@@ -254,7 +277,11 @@ async def _listening_sockets(host: str | None, port: int) -> list[socket.socket]
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):
-            sockets.append(socket.create_server((address[0], port), family=family, backlog=BACKLOG))
+            sockets.append(
+                socket.create_server(
+                    (address[0], port, *address[2:]), family=family, backlog=BACKLOG
+                )
+            )
             # Where the system chose the port, every address of the name gets the same one.
             port = sockets[0].getsockname()[1]
     except BaseException:

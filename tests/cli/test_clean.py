@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from e2ee_cli.clean import clean
+from e2ee_cli.clean import clean, fold
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -47,3 +47,28 @@ def test_a_joiner_outside_of_an_emoji_is_shown() -> None:
 @pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f", "\uffa0"])
 def test_letters_that_look_like_nothing_are_shown(blank: str) -> None:
     assert clean(blank).startswith("\\u")
+
+
+@pytest.mark.parametrize(
+    "selector", [*map(chr, range(0xFE00, 0xFE10)), "\u180b", "\U000e0100", "\U000e01ef"]
+)
+def test_selectors_that_select_nothing_are_shown(selector: str) -> None:
+    assert clean(f"a{selector}") == "a" + selector.encode("unicode_escape").decode()
+
+
+def test_a_long_line_is_broken_so_that_no_part_of_it_begins_a_row() -> None:
+    line = "peer: " + "x" * 200
+    rows = fold(line, 80, indent=6).split("\n")
+    assert all(len(row) <= 79 for row in rows)
+    assert all(row.startswith(" " * 6) for row in rows[1:])
+    assert "".join(row[6:] for row in rows) == line[6:]
+
+
+def test_wide_characters_take_two_columns_and_marks_none() -> None:
+    assert fold("日" * 20, 21, indent=0) == "日" * 10 + "\n" + "日" * 10
+    assert fold("e\u0301" * 20, 21, indent=0) == "e\u0301" * 20
+
+
+@pytest.mark.parametrize("columns", [0, 1, 7])
+def test_where_nothing_fits_nothing_is_broken(columns: int) -> None:
+    assert fold("peer: hello there", columns, indent=6) == "peer: hello there"

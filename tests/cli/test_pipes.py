@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,86 @@ def test_output_that_is_stuck_does_not_hold_up_the_end(e2ee: Any) -> None:
     alice.stdin.close()
     alice.stdin = None
     assert e2ee.finish(alice)[0] == 6
+
+
+def test_messages_that_nobody_reads_hold_up_nothing(e2ee: Any) -> None:
+    bob, address = e2ee.listen("--json")
+    host, port = address.split(":")
+    for _ in range(2000):  # Far more reports than the pipe takes.
+        with socket.create_connection((host, int(port))) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert e2ee.run("connect", address, stdin=b"hello\n")[0] == 0
+    assert bob.stdout.readline()
+
+
+def test_reports_of_strangers_are_bounded(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    host, port = address.split(":")
+    for _ in range(100):
+        with socket.create_connection((host, int(port))) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert stranger.recv(1) == b""
+    bob.terminate()
+    code, _, err = e2ee.finish(bob)
+    assert code == 143
+    assert 1 <= err.count("was not let in") <= 20
+
+
+def test_a_second_signal_ends_the_program_at_once(e2ee: Any) -> None:
+    for pause in (0.0, 0.005, 0.02, 0.05):
+        _, address = e2ee.listen()
+        alice = e2ee.start("connect", address)
+        for line in alice.stderr:
+            if b"voice" in line:
+                break
+        alice.send_signal(signal.SIGTERM)
+        time.sleep(pause)
+        alice.send_signal(signal.SIGINT)
+        # By our own code, or by the second signal itself where the end was near.
+        assert e2ee.finish(alice)[0] in (143, 130, -signal.SIGINT)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
+def test_ctrl_c_while_the_program_starts(e2ee: Any, pause: float) -> None:
+    alice = e2ee.start("connect", "127.0.0.1:1", stdin=subprocess.DEVNULL)
+    time.sleep(pause)
+    alice.send_signal(signal.SIGINT)
+    # By the signal itself, by our own code, or ended before it came.
+    code, _, err = e2ee.finish(alice)
+    assert code in (-signal.SIGINT, 130, 4), err
+
+
+def test_input_that_does_not_block_is_waited_for(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    alice = e2ee.start("connect", address, stdin=reading)
+    os.close(reading)
+    for line in alice.stderr:
+        if b"voice" in line:
+            break
+    os.write(writing, b"late\n")
+    os.close(writing)
+    assert e2ee.finish(alice)[0] == 0
+    assert e2ee.finish(bob)[:2] == (0, "late\n")
+
+
+def test_input_that_cannot_be_read(e2ee: Any, tmp_path: Path) -> None:
+    _, address = e2ee.listen()
+    for_writing = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    alice = e2ee.start("connect", address, stdin=for_writing)
+    os.close(for_writing)
+    code, _, err = e2ee.finish(alice)
+    assert code == 10
+    assert "cannot read the input: Bad file descriptor" in err
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_written(e2ee: Any, option: str) -> None:
+    with open("/dev/full", "wb") as full:
+        code, _, err = e2ee.finish(e2ee.start(option, stdout=full))
+    assert code == 10
+    assert "No space left" in err
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

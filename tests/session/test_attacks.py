@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
+import os
 import random
 from collections.abc import Callable
+from types import FunctionType, ModuleType
 from typing import Any, cast
 
 import pytest
@@ -24,6 +27,7 @@ from e2ee import (
     Session,
     State,
     Suite,
+    UsageError,
 )
 from e2ee.certificate import SIGNATURE_LABEL, pad_payload, sign_certificate
 from e2ee.errors import (
@@ -39,7 +43,7 @@ from e2ee.errors import (
     UnsupportedSuite,
     UnsupportedVersion,
 )
-from e2ee.handshake import Handshake, Token
+from e2ee.handshake import CipherState, Handshake, Token
 from e2ee.messages import Certificate, HandshakePayload, encode
 from e2ee.primitives import CIPHERS, Cipher
 from e2ee.suites import SUITES
@@ -885,6 +889,35 @@ def test_after_an_error_every_call_raises_the_same_error(name: str) -> None:
     assert repr(session) == "<Session failed>"
 
 
+def reachable(root: object, wanted: type[object]) -> bool:
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, wanted):
+            return True
+        if id(found) not in seen and not isinstance(found, ModuleType | type | FunctionType):
+            seen.add(id(found))
+            waiting += gc.get_referents(found)
+    return False
+
+
+@pytest.mark.parametrize("fault", ["tag", "json", "end"])
+def test_after_an_error_the_keys_are_gone(fault: str) -> None:
+    session, peer = opened()
+    assert reachable(session, CipherState)
+    json = sealed_by(peer, b"\x01\x00\x02{}")
+    faults: dict[str, Callable[[], object]] = {
+        "tag": lambda: session.receive_data(json[:-1] + bytes([json[-1] ^ 1])),
+        "json": lambda: session.receive_data(json),
+        "end": session.receive_eof,
+    }
+    with pytest.raises(ProtocolError):
+        faults[fault]()
+    # Not even through the tracebacks of what led to the error.
+    assert not reachable(session, CipherState)
+
+
 def test_what_was_queued_before_an_error_is_never_sent() -> None:
     alice, bob = opened()
     del alice
@@ -1013,6 +1046,27 @@ class WatchedAead:
 
     def decrypt(self, nonce: bytes, data: bytes, ad: bytes | None) -> bytes:
         return self._aead.decrypt(nonce, data, ad)
+
+
+def test_a_forked_child_cannot_repeat_nonces() -> None:
+    """Nonce reuse after a fork: what the child could send, the parent sends too."""
+    session, peer = opened()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            session.send(b"of the child")
+            os.write(writing, session.data_to_send())
+        except UsageError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        assert b"after a fork only the parent may send" in pipe.read()
+    session.send(b"of the parent")
+    assert peer.receive_data(session.data_to_send()) == [MessageReceived(b"of the parent")]
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)

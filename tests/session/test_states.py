@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from e2ee.errors import (
     Truncated,
     UnexpectedMessage,
 )
+from e2ee.messages import RefreshSwitch
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 
@@ -317,3 +319,36 @@ def test_a_session_shows_its_state_and_nothing_else(state: State) -> None:
     session, _ = pair_in(state)
     for text in (repr(session), str(session), f"{session}"):
         assert text == f"<Session {state.value}>"
+
+
+def test_an_offer_that_comes_while_closing_is_ignored_and_a_switch_then_is_refused() -> None:
+    session, peer = pair_in(State.CLOSING)
+    peer.refresh()
+    assert session.receive_data(peer.data_to_send()) == []
+    assert session.data_to_send() == b""
+    assert peer._layer is not None
+    peer._layer._seal_control(RefreshSwitch())
+    with pytest.raises(UnexpectedMessage, match="refresh switch"):
+        session.receive_data(peer.data_to_send())
+
+
+@pytest.mark.parametrize("wrong", ["text", 5, None, [1, 2]])
+def test_what_is_not_bytes_is_refused_and_changes_nothing(wrong: Any) -> None:
+    session, peer = pair_in(State.OPEN)
+    for call in (session.send, session.receive_data):
+        with pytest.raises(UsageError, match="bytes are needed"):
+            call(wrong)
+    session.send(bytearray(b"still open"))
+    assert peer.receive_data(memoryview(session.data_to_send())) == [MessageReceived(b"still open")]
+
+
+def test_a_buffer_may_be_changed_after_it_was_given() -> None:
+    session, peer = pair_in(State.OPEN)
+    message = bytearray(b"as it was")
+    session.send(message)
+    message[:] = b"changed!!"
+    sealed = bytearray(session.data_to_send())
+    events = peer.receive_data(memoryview(sealed)[:5])
+    sealed[:5] = bytes(5)
+    events += peer.receive_data(memoryview(sealed)[5:])
+    assert events == [MessageReceived(b"as it was")]

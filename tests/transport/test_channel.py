@@ -1022,3 +1022,44 @@ def test_a_handshake_by_hand_gives_what_a_channel_begins_with() -> None:
         assert [type(event) for event in events] == [HandshakeCompleted]
 
     asyncio.run(run())
+
+
+async def test_abort_before_the_channel_has_taken_a_step_tidies_up_too() -> None:
+    there, back = pair()
+    alice, bob = await asyncio.gather(
+        Channel.open(there, Session.initiator(ALICE)), Channel.open(back, Session.responder(BOB))
+    )
+    await alice.abort()
+    with pytest.raises(SessionClosed):
+        await alice.receive()
+    with pytest.raises(SessionClosed):
+        await alice.send(b"too late")
+    assert there.outgoing.ended
+    with pytest.raises(Truncated):
+        await bob.receive()
+
+
+async def test_a_busy_peer_shows_that_it_is_well() -> None:
+    quick = Timeouts(quiet=0.05, dead=0.3)
+    async with conversation(timeouts=quick) as (alice, bob, *_):
+        sending = asyncio.create_task(alice.send(bytes(3 * RECEIVE_HIGH_WATER)))
+        sent = [sending, *(asyncio.create_task(alice.send(b"x")) for _ in range(3))]
+        await asyncio.sleep(1)  # Far above what a dead peer gets.
+        assert await bob.receive() == bytes(3 * RECEIVE_HIGH_WATER)
+        await asyncio.gather(*sent)
+        assert [await bob.receive() for _ in range(3)] == [b"x"] * 3
+
+
+async def test_closing_goes_on_while_bytes_move() -> None:
+    there, back = pair(capacity=1024)
+    slow = Timeouts(close=0.2)
+    alice, bob = await asyncio.gather(
+        Channel.open(there, Session.initiator(ALICE), timeouts=slow),
+        Channel.open(back, Session.responder(BOB), timeouts=slow),
+    )
+    message = bytes(4 * 1024 * 1024)
+    await alice.send(message)
+    closing = asyncio.create_task(alice.close())
+    assert await bob.receive() == message
+    assert await bob.receive() is None
+    await closing
