@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import ifaddr
 
@@ -24,7 +25,7 @@ def parse_address(text: str) -> tuple[str, int]:
         host, _, port = text.partition(":")
     if (":" in host or text.startswith("[")) and not _is_ipv6(host):
         raise _bad(text)
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) <= 65_535:
+    if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= 65_535:
         raise _bad(text)
     return host, int(port)
 

@@ -17,7 +17,7 @@ from .lines import STDIN, stdin_lines
 from .output import Output
 
 CONFIRMATION_TIMEOUT = 30.0
-"""Seconds that the last lines of an input that has ended may take to be confirmed."""
+"""Seconds without a confirmation after which no more are waited for."""
 
 TIMEOUTS = Timeouts(close=5)
 """Every line is confirmed before a close, so that it need not wait for long."""
@@ -71,6 +71,7 @@ async def chat(channel: Channel, output: Output, *, leave_at_end_of_input: bool)
         with contextlib.suppress(E2EEError, TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT):
                 await conversation.leave()
+                await conversation.close()
         raise
     finally:
         hearing.cancel()
@@ -104,35 +105,38 @@ async def _speak(conversation: Conversation) -> None:
 
 
 async def _leave(conversation: Conversation, hearing: asyncio.Task[None]) -> None:
-    confirming = asyncio.create_task(conversation.all_confirmed())
-    try:
+    """Wait until everything is confirmed, and leave in order."""
+    while conversation.unconfirmed and not hearing.done():
+        before = conversation.confirmed
+        confirming = asyncio.create_task(conversation.all_confirmed())
         await asyncio.wait(
             {confirming, hearing},
             timeout=CONFIRMATION_TIMEOUT,
             return_when=asyncio.FIRST_COMPLETED,
         )
-    finally:
         confirming.cancel()
-    if hearing.done():
-        return
-    if conversation.unconfirmed:
-        raise CliError(
-            f"the peer did not confirm all that you wrote in {CONFIRMATION_TIMEOUT:g} seconds",
-            Exit.NOT_CONFIRMED,
-        )
+        if conversation.confirmed == before and not hearing.done():
+            raise CliError(
+                f"the peer has confirmed nothing more for {CONFIRMATION_TIMEOUT:g} seconds",
+                Exit.NOT_CONFIRMED,
+            )
     await conversation.leave()
+    await asyncio.wait({hearing}, timeout=TIMEOUTS.close)
+    if not hearing.done():
+        await conversation.close()
 
 
 async def _hear(conversation: Conversation, output: Output) -> None:
-    async for message in conversation.incoming():
-        match message:
-            case Text():
-                await output.line("peer", message.body)
-            case Unsupported():
-                output.status(
-                    "unsupported",
-                    f"(The peer sent a {message.kind!r}, which this version cannot show.)",
-                    kind=message.kind,
-                )
-            case Leave():
-                output.status("left", "The peer has left.")
+    async with contextlib.aclosing(conversation.incoming()) as messages:
+        async for message in messages:
+            match message:
+                case Text():
+                    await output.line("peer", message.body)
+                case Unsupported():
+                    output.status(
+                        "unsupported",
+                        f"(The peer sent a {message.kind!r}, which this version cannot show.)",
+                        kind=message.kind,
+                    )
+                case Leave():
+                    output.status("left", "The peer has left.")

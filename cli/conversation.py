@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from e2ee.errors import SessionClosed, UnexpectedMessage
 from e2ee.messages import Leave, Receipt, Text, Unsupported, decode_chat, encode
@@ -24,7 +24,13 @@ class Conversation:
         self._confirmed = 0
         self._shown = 0
         self._receipted = 0
+        self._peer_leaves = False
         self._news = asyncio.Condition()
+
+    @property
+    def confirmed(self) -> int:
+        """Texts of ours that the peer has confirmed to have shown."""
+        return self._confirmed
 
     @property
     def unconfirmed(self) -> int:
@@ -32,7 +38,9 @@ class Conversation:
         return self._said - self._confirmed
 
     async def say(self, body: str) -> None:
-        """Send a text. Raises what ``Channel.send`` raises."""
+        """Send a text. Raises what ``Channel.send`` raises; SessionClosed to one that leaves."""
+        if self._peer_leaves:
+            raise SessionClosed("the peer has left")
         text = Text(id=self._said + 1, body=body)
         await self._channel.send(encode(text))
         self._said += 1
@@ -42,12 +50,13 @@ class Conversation:
         async with self._news:
             await self._news.wait_for(lambda: self.unconfirmed <= 0)
 
-    async def incoming(self) -> AsyncIterator[Text | Leave | Unsupported]:
+    async def incoming(self) -> AsyncGenerator[Text | Leave | Unsupported]:
         """What the peer says, until it closes. A text counts as shown when the next is asked for.
 
-        Raises what ``Channel.receive`` raises, MalformedMessage and UnexpectedMessage.
+        After the peer's leave it is closed from here, when all that was said is confirmed. Raises
+        what ``Channel.receive`` raises, MalformedMessage and UnexpectedMessage.
         """
-        receipts = asyncio.create_task(self._send_receipts())
+        answering = [asyncio.create_task(self._send_receipts())]
         try:
             async for data in self._channel:
                 message = decode_chat(data)
@@ -58,19 +67,26 @@ class Conversation:
                     continue
                 if isinstance(message, Text) and message.id != self._shown + 1:
                     raise UnexpectedMessage("the peer's texts are not numbered one by one")
+                if isinstance(message, Leave) and not self._peer_leaves:
+                    self._peer_leaves = True
+                    answering.append(asyncio.create_task(self._close_when_confirmed()))
                 yield message
                 if isinstance(message, Text):
                     await self._note(shown=message.id)
         finally:
-            receipts.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await receipts
+            for task in answering:
+                task.cancel()
+            # Their failures are the channel's, which whoever iterates sees.
+            await asyncio.gather(*answering, return_exceptions=True)
 
     async def leave(self) -> None:
-        """Say goodbye and close in order. Raises what ``Channel.close`` raises."""
+        """Say goodbye. The peer closes when its own texts are confirmed."""
         with contextlib.suppress(SessionClosed):
             await self._send_due_receipt()
             await self._channel.send(encode(Leave()))
+
+    async def close(self) -> None:
+        """Close in order, whatever the peer still has to say. Raises as ``Channel.close``."""
         await self._channel.close()
 
     async def _note(self, *, confirmed: int | None = None, shown: int | None = None) -> None:
@@ -78,6 +94,11 @@ class Conversation:
             self._confirmed = self._confirmed if confirmed is None else confirmed
             self._shown = self._shown if shown is None else shown
             self._news.notify_all()
+
+    async def _close_when_confirmed(self) -> None:
+        await self.all_confirmed()
+        await self._send_due_receipt()
+        await self._channel.close()
 
     async def _send_receipts(self) -> None:
         with contextlib.suppress(SessionClosed):

@@ -82,6 +82,8 @@ def describe(error: Exception) -> str:
     """One line for a person. Only errors of ours carry text that is fit to be shown."""
     if isinstance(error, BrokenPipeError):
         return "nobody reads the output any more"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the system refuses: {error.strerror}"
     if not isinstance(error, E2EEError | CliError):
         return f"something went wrong inside the program ({type(error).__name__}); please report it"
     advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), None)

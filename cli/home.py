@@ -12,9 +12,13 @@ import platformdirs
 from e2ee import Identity
 from e2ee.errors import IdentityFileError
 
+from .exits import CliError, Exit
 from .output import Output
 
 IDENTITY_FILE = "identity"
+
+LATEST = 2**40
+"""Seconds since 1970, in the year 36812: no clock that is right says more."""
 
 
 def home() -> Path:
@@ -26,10 +30,12 @@ def home() -> Path:
 def own_identity(output: Output) -> Identity:
     """Load the identity; make it on first use; renew its certificate in time.
 
-    Raises IdentityFileError.
+    Raises IdentityFileError, CliError.
     """
     path = home() / IDENTITY_FILE
     now = time.time()
+    if not 0 <= now <= LATEST:
+        raise CliError("the clock of this machine is wrong; set it right", Exit.FILES)
     if not os.path.lexists(path):
         _make(path, output, now)
     identity = Identity.load(path)

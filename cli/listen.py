@@ -24,6 +24,7 @@ REPORTS, REPORT_PERIOD = 8, 10.0
 async def listen(host: str | None, port: int, *, peer: str | None, output: Output) -> None:
     """Chat with the first who completes a handshake (as ``peer``, where that is given)."""
     identity = own_identity(output)
+    host = None if host == "*" else host and host.removeprefix("[").removesuffix("]")
     if peer is not None:
         decode_id(peer)
 

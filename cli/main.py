@@ -127,13 +127,18 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         message = error.format_message().rstrip(".")
-        Output(as_json=False).status("error", f"e2ee: {message}; see e2ee --help")
+        _report(f"{message}; see e2ee --help", error.exit_code)
         code = error.exit_code
     except OSError as error:  # From --help and --version; commands report their own.
-        reason = f"cannot write to standard output: {error.strerror}"
-        Output(as_json=False).status("error", f"e2ee: {reason}")
+        _report(f"cannot write to standard output: {error.strerror}", Exit.FILES)
         code = Exit.FILES
     sys.exit(code)
+
+
+def _report(message: str, code: int) -> None:
+    """An error from before a command has begun, and with it its own output."""
+    output = Output(as_json="--json" in sys.argv)
+    output.status("error", f"e2ee: {message}", message=message, code=code)
 
 
 def _open_missing_streams() -> None:

@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import select
+import stat
 import sys
+import threading
 from typing import Any
 
 from .clean import clean, fold
@@ -20,15 +22,16 @@ STDOUT, STDERR = 1, 2
 TAB = "    "
 
 STDERR_PATIENCE = 1.0
-"""Seconds that something to say waits for room; once it has waited in vain, no more."""
+"""Seconds that something to say may take; what comes while it takes longer is dropped."""
 
 
 class Output:
     def __init__(self, *, as_json: bool, always_label: bool = False) -> None:
         """``always_label`` marks lines with their speaker even where stdout is no terminal."""
         self._as_json = as_json
-        self._stderr_is_stuck = False
+        self._stderr_writer: threading.Thread | None = None
         self._terminal = os.isatty(STDOUT)
+        self._pipe = stat.S_ISFIFO(os.fstat(STDOUT).st_mode)
         self._label = not as_json and (self._terminal or always_label)
 
     async def line(self, speaker: str, body: str) -> None:
@@ -44,7 +47,7 @@ class Output:
             if self._terminal:
                 line = fold(line, _columns(), indent=len(label))
         data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
-        if len(data) <= select.PIPE_BUF and select.select([], [STDOUT], [], 0)[1]:
+        if self._pipe and len(data) <= select.PIPE_BUF and select.select([], [STDOUT], [], 0)[1]:
             _write(data)  # It will not block: that much has room in a pipe that has any.
         else:
             await in_thread(lambda: _write(data))
@@ -60,11 +63,10 @@ class Output:
         """
         text = _json(event=event, **fields) if self._as_json else human
         data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
-        patience = 0 if self._stderr_is_stuck else STDERR_PATIENCE
-        with contextlib.suppress(OSError):
-            self._stderr_is_stuck = not select.select([], [STDERR], [], patience)[1]
-            if not self._stderr_is_stuck:
-                os.write(STDERR, data)
+        if self._stderr_writer is None or not self._stderr_writer.is_alive():
+            self._stderr_writer = threading.Thread(target=_write_stderr, args=(data,), daemon=True)
+            self._stderr_writer.start()
+            self._stderr_writer.join(STDERR_PATIENCE)
 
 
 def _write(data: bytes) -> None:
@@ -80,6 +82,11 @@ def _write(data: bytes) -> None:
             raise CliError(
                 f"cannot write to standard output: {error.strerror}", Exit.FILES
             ) from None
+
+
+def _write_stderr(data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.write(STDERR, data)
 
 
 def _columns() -> int:

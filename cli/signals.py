@@ -25,7 +25,9 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(_with_signals(work))
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # The loop leaves Python's own behind.
+        # The loop leaves Python's own behind, which would give a traceback.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
@@ -40,7 +42,9 @@ async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
         task.cancel()
 
     for number, error in _STOPPED.items():
-        loop.add_signal_handler(number, stop, error)
+        # nohup, and a shell that starts us in the background, want some ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, error)
     with contextlib.suppress(asyncio.CancelledError):
         try:
             await task

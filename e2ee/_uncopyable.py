@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from os import getpid
 from typing import NoReturn
+
+from e2ee.errors import UsageError
+
+
+def check_process(process: int) -> None:
+    """Refuse what was made in another process: a fork is a copy too. Raises UsageError."""
+    if getpid() != process:
+        raise UsageError("after a fork only the parent may go on: the nonces would repeat")
 
 
 class Uncopyable:

@@ -113,6 +113,8 @@ def decode_id(text: str) -> bytes:
 
     Raises InvalidId.
     """
+    if not isinstance(text, str):
+        raise InvalidId("an id is a string")
     key = decode_bech32m(_PREFIX, text.strip())
     try:
         check_identity_key(key)

@@ -74,27 +74,26 @@ class Opening(Uncopyable):
         self,
         identity: Identity,
         *,
-        offered: Suite | None,
-        accepted: Sequence[Suite],
+        initiator: bool,
+        suites: Sequence[Suite],
         expected_peer: bytes | None,
         now: float | None,
     ) -> None:
-        """``offered`` makes this the initiator; without it this is a responder that takes one
-        of ``accepted``."""
+        """``suites`` -- an initiator offers the first, a responder accepts any of them."""
         self._identity = identity
-        self._accepted = accepted
+        self._accepted = suites
         self._expected_peer = expected_peer
         self._now = now
         self._buffer = bytearray()
-        self.initiator = offered is not None
+        self.initiator = initiator
         self.peer: Peer | None = None
         self._out = b""
         self.refusal = b""
         """What may be sent to the peer after this side has given up."""
         self._steps: list[tuple[Callable[[], int], Callable[[bytes], None]]] = []
-        if offered is not None:
-            self._hello = _PREAMBLE.pack(MAGIC, VERSION, Code.HELLO, offered.number)
-            self._begin_handshake(offered)
+        if initiator:
+            self._hello = _PREAMBLE.pack(MAGIC, VERSION, Code.HELLO, suites[0].number)
+            self._begin_handshake(suites[0])
             self._out = self._hello + self.handshake.write_message()
             self._steps = [
                 (self._preamble_length, self._on_answer),

@@ -5,10 +5,11 @@ SPEC.md sections 4 to 10; the states are in ``states.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from os import getpid
+from typing import NoReturn, TypeVar
 
-from e2ee._uncopyable import Uncopyable
+from e2ee._uncopyable import Uncopyable, check_process
 from e2ee.certificate import Peer
 from e2ee.errors import E2EEError, ProtocolError, Truncated, UsageError
 from e2ee.events import Event, HandshakeCompleted
@@ -20,6 +21,8 @@ from e2ee.primitives import HASHES
 from e2ee.record import Padding, RecordLayer
 from e2ee.states import State
 from e2ee.suites import DEFAULT_ACCEPTED_SUITES, DEFAULT_SUITE, Suite
+
+T = TypeVar("T")
 
 EXPORTER_LABEL = b"e2ee exporter v1\0"
 MAX_EXPORT_LENGTH = 255 * 32
@@ -44,11 +47,13 @@ class Session(Uncopyable):
         "_limits",
         "_opening",
         "_padding",
+        "_process",
         "_unsent",
         "peer",
     )
 
     def __init__(self, opening: Opening, limits: Limits, padding: Padding) -> None:
+        self._process = getpid()
         self._opening: Opening | None = opening
         self._layer: RecordLayer | None = None
         self._limits = limits
@@ -77,14 +82,15 @@ class Session(Uncopyable):
         is shown. ``now`` -- seconds since 1970; without it the validity of the peer's
         certificate is not checked. Raises InvalidId.
         """
-        opening = Opening(
+        return cls._new(
             identity,
-            offered=suite,
-            accepted=(),
-            expected_peer=None if expected_peer is None else decode_id(expected_peer),
+            initiator=True,
+            suites=(suite,),
+            expected_peer=expected_peer,
             now=now,
+            limits=limits,
+            padding=padding,
         )
-        return cls(opening, limits, padding)
 
     @classmethod
     def responder(
@@ -101,12 +107,38 @@ class Session(Uncopyable):
 
         The other parameters are as for ``initiator``. Raises InvalidId, UsageError.
         """
+        return cls._new(
+            identity,
+            initiator=False,
+            suites=tuple(suites),
+            expected_peer=expected_peer,
+            now=now,
+            limits=limits,
+            padding=padding,
+        )
+
+    @classmethod
+    def _new(
+        cls,
+        identity: Identity,
+        *,
+        initiator: bool,
+        suites: tuple[Suite, ...],
+        expected_peer: str | None,
+        now: float | None,
+        limits: Limits,
+        padding: Padding,
+    ) -> Session:
         if not suites:
             raise UsageError("a responder accepts at least one suite")
+        kinds = [(identity, Identity), (limits, Limits), (padding, Padding)]
+        for value, kind in kinds + [(suite, Suite) for suite in suites]:
+            if not isinstance(value, kind):
+                raise UsageError(f"a {kind.__name__} is needed here, not {value!r}")
         opening = Opening(
             identity,
-            offered=None,
-            accepted=tuple(suites),
+            initiator=initiator,
+            suites=suites,
             expected_peer=None if expected_peer is None else decode_id(expected_peer),
             now=now,
         )
@@ -137,7 +169,7 @@ class Session(Uncopyable):
             error.events = tuple(events)
             self._fail(error)
         except BaseException:
-            self._drop(ProtocolError("the session was interrupted in the middle of a message"))
+            self._drop(_interrupted())
             raise
         return events
 
@@ -185,12 +217,13 @@ class Session(Uncopyable):
         SessionClosed.
         """
         layer = self._established()
-        size = _as_bytes(message).nbytes
-        if size > self._limits.max_message_size:
+        data = _as_bytes(message)
+        if data.nbytes > self._limits.max_message_size:
             raise UsageError(
-                f"a message of {size} bytes is above the limit of {self._limits.max_message_size}"
+                f"a message of {data.nbytes} bytes is above the limit of "
+                f"{self._limits.max_message_size}"
             )
-        layer.send(message)
+        self._do(lambda: layer.send(data))
 
     def data_to_send(self) -> bytes:
         """Everything that is now to be sent to the peer, once; b"" when there is nothing.
@@ -198,11 +231,26 @@ class Session(Uncopyable):
         After a failure this gives the refusal that explains it to the peer, where there is one,
         and then raises the error.
         """
-        unsent, self._unsent = self._unsent, b""
-        if self._error is not None and unsent:
-            return unsent
-        self._check_alive()
-        return unsent + self._layer.take() if self._layer is not None else unsent
+        if self._error is None or not self._unsent:
+            self._check_alive()
+        return self._do(self._take)
+
+    def _take(self) -> bytes:
+        data = self._unsent
+        if self._layer is not None:
+            data += self._layer.take()
+        self._unsent = b""
+        return data
+
+    def _do(self, call: Callable[[], T]) -> T:
+        """Run a call that a refusal leaves as it was, and that must not be left half done."""
+        try:
+            return call()
+        except UsageError:
+            raise
+        except BaseException:
+            self._drop(_interrupted())
+            raise
 
     def close(self) -> None:
         """Say that nothing more will be sent. The peer's messages still come, until its close.
@@ -210,35 +258,38 @@ class Session(Uncopyable):
         Does nothing when the session is closed already. Raises UsageError before the handshake
         has completed: there is nothing to close then, drop the session and the stream.
         """
-        self._established().close()
+        self._do(self._established().close)
 
     def update_key(self) -> None:
         """Replace our sending key now. It happens by itself at the limits; see Limits."""
-        self._established().update_key()
+        self._do(self._established().update_key)
 
     def refresh(self) -> None:
         """Start a fresh key agreement, unless one is under way; KeysRefreshed tells its end."""
-        self._established().refresh()
+        self._do(self._established().refresh)
 
     def ping(self) -> None:
         """Ask for a sign of life: the peer's session answers with bytes, without an event."""
-        self._established().ping()
+        self._do(self._established().ping)
 
     # Binding.
 
     def export(self, label: str | bytes, length: int) -> bytes:
         """A secret for another use: equal on both sides, bound to this session's handshake hash.
 
-        ``label`` names the use; ``length`` is in bytes, 1 to 8,160. Refreshes do not change it.
-        SPEC.md section 9.8. Raises UsageError.
+        ``label`` names the use, as bytes or as a string that stands for its UTF-8; ``length`` is
+        in bytes, 1 to 8,160. Refreshes do not change the secret, another length does. SPEC.md
+        section 9.8. Raises UsageError.
         """
         self._established()
-        if not 1 <= length <= MAX_EXPORT_LENGTH:
+        if type(length) is not int or not 1 <= length <= MAX_EXPORT_LENGTH:
             raise UsageError(f"an export has 1 to {MAX_EXPORT_LENGTH} bytes")
-        name = label.encode() if isinstance(label, str) else label
-        return HASHES["SHA256"].hkdf(
-            self._handshake_hash, self._exporter_secret, length, EXPORTER_LABEL + name
-        )
+        try:
+            name = label.encode() if isinstance(label, str) else bytes(_as_bytes(label))
+        except UnicodeEncodeError:
+            raise UsageError("a label is text that has an encoding, or bytes") from None
+        info = EXPORTER_LABEL + length.to_bytes(2) + name
+        return HASHES["SHA256"].hkdf(self._handshake_hash, self._exporter_secret, length, info)
 
     # Dying.
 
@@ -249,6 +300,7 @@ class Session(Uncopyable):
         return self._layer
 
     def _check_alive(self) -> None:
+        check_process(self._process)
         if self._error is not None:
             raise self._error.with_traceback(None)
 
@@ -270,6 +322,11 @@ class Session(Uncopyable):
 
 def _as_bytes(data: bytes | bytearray | memoryview) -> memoryview:
     try:
-        return memoryview(data)
+        view = memoryview(data)
     except TypeError:
         raise UsageError(f"bytes are needed here, not {type(data).__name__}") from None
+    return view if view.c_contiguous else memoryview(bytes(view))
+
+
+def _interrupted() -> ProtocolError:
+    return ProtocolError("the session was interrupted in the middle of a message")

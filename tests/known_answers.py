@@ -145,7 +145,7 @@ def make(name: str, suite: Suite, published: dict[str, Any] | None) -> dict[str,
     keys = HASHES["SHA256"].hkdf(bytes.fromhex(steps[-1]["ck"]), b"", 96)
     assert keys[64:] == exporter_secret
     hkdf = HASHES["SHA256"].hkdf
-    label = "known answers"
+    label, length = "known answers", 48
     return {
         "suite": suite.number,
         "protocol_name": suite.name,
@@ -161,8 +161,13 @@ def make(name: str, suite: Suite, published: dict[str, Any] | None) -> dict[str,
         "exporter_secret": exporter_secret.hex(),
         "export": {
             "label": label,
-            "length": 48,
-            "value": hkdf(transcript, exporter_secret, 48, EXPORTER_LABEL + label.encode()).hex(),
+            "length": length,
+            "value": hkdf(
+                transcript,
+                exporter_secret,
+                length,
+                EXPORTER_LABEL + length.to_bytes(2) + label.encode(),
+            ).hex(),
         },
         "refresh_psk": hkdf(transcript, exporter_secret, 32, PSK_LABEL).hex(),
         "records": list(records(suite, initiator, responder, keys)),

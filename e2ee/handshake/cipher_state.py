@@ -1,4 +1,4 @@
-"""CipherState: one key, one direction, a counter. Noise revision 34, section 5.1; SPEC.md 3.4."""
+"""CipherState: one key, one direction, a counter. Noise revision 34, section 5.1; SPEC.md 3.1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from os import getpid
 
 from cryptography.exceptions import InvalidTag
 
-from e2ee._uncopyable import Uncopyable
+from e2ee._uncopyable import Uncopyable, check_process
 from e2ee.errors import DecryptionError, E2EEError, InvalidLength, NonceExhausted, UsageError
 from e2ee.primitives import KEY_LENGTH, TAG_LENGTH, Cipher
 
@@ -43,8 +43,7 @@ class CipherState(Uncopyable):
         nothing then.
         """
         self._check_usable()
-        if getpid() != self._process:
-            raise UsageError("after a fork only the parent may send: the nonces would repeat")
+        check_process(self._process)
         if len(plaintext) > MAX_PLAINTEXT_LENGTH:
             raise UsageError(f"a Noise message holds at most {MAX_PLAINTEXT_LENGTH} bytes")
         ciphertext = self._aead.encrypt(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import warnings
 from collections.abc import Sequence
+from os import getpid
 from typing import Any
 
-from e2ee._uncopyable import Uncopyable
+from e2ee._uncopyable import Uncopyable, check_process
 from e2ee.errors import (
     E2EEError,
     InvalidLength,
@@ -67,6 +68,7 @@ class Handshake(Uncopyable):
         self._protocol = protocol = parse_protocol_name(protocol_name)
         self._initiator = initiator
         self._error: E2EEError | None = None
+        self._process = getpid()
         self._next_message = 0
         self._ciphers: tuple[CipherState, CipherState] | None = None
         self._kem = protocol.kem if kem is None else kem
@@ -253,6 +255,7 @@ class Handshake(Uncopyable):
         return payload
 
     def _begin(self, *, writing: bool) -> tuple[Token, ...]:
+        check_process(self._process)
         if self._error is not None:
             raise self._error.with_traceback(None)
         if self.finished:
@@ -264,13 +267,16 @@ class Handshake(Uncopyable):
         return self._protocol.pattern.messages[self._next_message]
 
     def _check_finished(self) -> None:
+        check_process(self._process)
         if self._error is not None:
             raise self._error.with_traceback(None)
         if not self.finished:
             raise UsageError("the handshake has not finished")
 
     def _die(self, error: E2EEError) -> E2EEError:
-        self._error = error
+        # What led to it has a traceback, whose frames would keep the keys alive.
+        error.__context__ = error.__cause__ = None
+        self._error = error.with_traceback(None)
         for name in ("_symmetric", "_s", "_e", "_psks", "_kem_private"):
             setattr(self, name, None)
         return error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from e2ee.errors import InvalidLength, MessageTooLarge
+from e2ee.errors import InvalidLength, MessageTooLarge, UnexpectedMessage
 from e2ee.limits import MIN_RECORD_LENGTH
 
 RECORD_PREFIX_LENGTH = 2
@@ -20,13 +20,14 @@ class RecordReader:
     Each byte is copied at most once: only what a chunk's border cuts is kept.
     """
 
-    __slots__ = ("_partial",)
+    __slots__ = ("_ended", "_partial")
 
     def __init__(self) -> None:
         self._partial = bytearray()
+        self._ended = False
 
     def read(self, data: memoryview) -> Iterator[memoryview]:
-        """The records that this chunk completes. Raises InvalidLength."""
+        """The records that this chunk completes. Raises InvalidLength, UnexpectedMessage."""
         while self._partial and len(data):
             missing = self._missing()
             self._partial += data[:missing]
@@ -34,17 +35,19 @@ class RecordReader:
             if not self._missing():
                 record, self._partial = self._partial, bytearray()
                 yield memoryview(record)[RECORD_PREFIX_LENGTH:]
-        while len(data) >= RECORD_PREFIX_LENGTH:
+        while len(data) >= RECORD_PREFIX_LENGTH and not self._ended:
             end = RECORD_PREFIX_LENGTH + _record_length(data)
             if len(data) < end:
                 break
             yield data[RECORD_PREFIX_LENGTH:end]
             data = data[end:]
+        if self._ended and len(data):
+            raise UnexpectedMessage("bytes came after the peer's close")
         self._partial += data
 
-    @property
-    def is_between_records(self) -> bool:
-        return not self._partial
+    def expect_no_more(self) -> None:
+        """Refuse every byte from here on, those of the present chunk too."""
+        self._ended = True
 
     def _missing(self) -> int:
         """Bytes still missing to the partial record's prefix, or to its end."""

@@ -229,11 +229,9 @@ class RecordLayer(Uncopyable):
         if self.state is State.CLOSED and data:
             raise UnexpectedMessage("bytes came after the peer's close")
         for record in self._records.read(data):
-            if self.state is State.CLOSED:
-                raise UnexpectedMessage("a record came after the peer's close")
             yield from self._open(record)
-        if self.state is State.CLOSED and not self._records.is_between_records:
-            raise UnexpectedMessage("bytes came after the peer's close")
+            if self.state is State.CLOSED:
+                self._records.expect_no_more()
 
     def _open(self, record: memoryview) -> Iterator[Event]:
         if self._received_on_key >= MAX_RECORDS_PER_KEY:

@@ -22,6 +22,7 @@ import pytest
         (["connect", "host:0"], 2, "is not an address"),
         (["connect", "host:70000"], 2, "is not an address"),
         (["connect", "host:" + "9" * 5000], 2, "is not an address"),
+        (["connect", "host:000001999999"], 2, "is not an address"),
         (["connect", "a:b:c"], 2, "is not an address"),
         (["connect", "[::1"], 2, "is not an address"),
         (["connect", "[/bad]"], 2, "is not an address"),

@@ -6,6 +6,7 @@ import base64
 import re
 import signal
 import termios
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,6 +132,32 @@ def test_a_closed_terminal_ends_the_chat_in_order(terminal: Any) -> None:
     alice.kill(signal.SIGHUP)
     bob.expect("The peer has left")
     assert ended(alice) == 129
+
+
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_end(e2ee: Any) -> None:
+    bob = pexpect.spawn(
+        e2ee.path,
+        ["listen", "--host", "127.0.0.1", "--port", "0"],
+        env=e2ee.environment("bob"),
+        encoding="utf-8",
+        timeout=20,
+    )
+    bob.expect(r"e2ee connect (127\.0\.0\.1:\d+)")
+    alice = e2ee.start("connect", bob.match[1])
+    alice.stdin.write(b"x" * 900 + b"\n" * 200)
+    alice.stdin.write((b"y" * 900 + b"\n") * 200)
+    alice.stdin.flush()
+    for line in alice.stderr:
+        if b"voice" in line:
+            break
+    time.sleep(1)
+    bob.kill(signal.SIGTERM)
+    deadline = time.monotonic() + 15
+    while bob.isalive():
+        assert time.monotonic() < deadline, "it cannot be stopped"
+        time.sleep(0.05)
+    assert bob.exitstatus == 143
+    bob.close(force=True)
 
 
 def test_nothing_from_a_peer_acts_on_the_terminal(e2ee: Any, terminal: Any) -> None:

@@ -33,6 +33,37 @@ def test_each_side_can_speak(e2ee: Any) -> None:
     assert e2ee.finish(bob)[:2] == (0, "from alice\n")
 
 
+def test_what_was_on_its_way_when_the_other_leaves_still_arrives(e2ee: Any) -> None:
+    for _ in range(5):
+        bob, address = e2ee.listen()
+        bob.stdin.write(b"from bob\n" * 3)
+        bob.stdin.flush()
+        alice = e2ee.start("connect", address)
+        for line in alice.stderr:
+            if b"voice" in line:
+                break
+        code, out, _ = e2ee.finish(alice, b"")
+        bob.stdin.close()
+        bob.stdin = None
+        bobs, _, err = e2ee.finish(bob)
+        # Who says 0 is right; and a line that was shown has been confirmed.
+        assert code == 0
+        assert (bobs, out.count("from bob\n")) in {(0, 3), (6, 0), (6, 1), (6, 2)}, err
+
+
+def test_nobodys_signals_are_taken_back(e2ee: Any) -> None:
+    """nohup, and a shell's ``&``, have some signals ignored."""
+    bob, address = e2ee.listen(
+        preexec_fn=lambda: [
+            signal.signal(n, signal.SIG_IGN) for n in (signal.SIGHUP, signal.SIGINT)
+        ]
+    )
+    bob.send_signal(signal.SIGHUP)
+    bob.send_signal(signal.SIGINT)
+    assert e2ee.run("connect", address, stdin=b"still here\n")[0] == 0
+    assert e2ee.finish(bob)[:2] == (0, "still here\n")
+
+
 def test_json_is_one_object_a_line_on_both_streams(e2ee: Any) -> None:
     bob, address = e2ee.listen("--json")
     text = 'a "quoted" line \x1b[31m \u202e 🎈'
@@ -57,6 +88,8 @@ def test_errors_are_json_too(e2ee: Any) -> None:
     code, out, err = e2ee.run("connect", "127.0.0.1:1", "--json", person="alice")
     error = json.loads(err.splitlines()[-1])
     assert (error["event"], error["code"], code, out) == ("error", 4, 4, "")
+    code, out, err = e2ee.run("listen", "--json", "--port", "99999")
+    assert (json.loads(err)["code"], code, out) == (2, 2, "")
 
 
 def test_a_long_input_arrives_whole_and_in_order(e2ee: Any, tmp_path: Path) -> None:

@@ -746,7 +746,7 @@ class Client:
     # --- 9.8 Exporter
 
     def export(self, label: bytes, length: int) -> bytes:
-        info = b"e2ee exporter v1\0" + label
+        info = b"e2ee exporter v1\0" + struct.pack(">H", length) + label
         return hkdf(self.handshake_hash, self.exporter_secret, info, length)
 
 

@@ -1048,25 +1048,47 @@ class WatchedAead:
         return self._aead.decrypt(nonce, data, ad)
 
 
-def test_a_forked_child_cannot_repeat_nonces() -> None:
-    """Nonce reuse after a fork: what the child could send, the parent sends too."""
-    session, peer = opened()
+def in_a_fork(call: Callable[[], object]) -> str:
+    """What the call gives, or the text of its error, in a forked child."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            session.send(b"of the child")
-            os.write(writing, session.data_to_send())
+            os.write(writing, repr(call()).encode())
         except UsageError as error:
             os.write(writing, str(error).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(writing)
-    with open(reading, "rb") as pipe:
-        assert b"after a fork only the parent may send" in pipe.read()
-    session.send(b"of the parent")
-    assert peer.receive_data(session.data_to_send()) == [MessageReceived(b"of the parent")]
+    with open(reading) as pipe:
+        return pipe.read()
+
+
+@pytest.mark.parametrize("messages", range(4))
+def test_a_forked_child_cannot_repeat_nonces(messages: int) -> None:
+    """Nonce reuse after a fork: what the child could send, the parent sends too."""
+    initiator, responder = Session.initiator(ALICE), Session.responder(BOB)
+    sides = [initiator, responder]
+    for number in range(messages):
+        sides[1 - number % 2].receive_data(sides[number % 2].data_to_send())
+    for side in sides:
+        for call in (side.data_to_send, lambda side=side: side.receive_data(b"")):
+            assert "after a fork only the parent may go on" in in_a_fork(call)
+    for _ in range(2):
+        responder.receive_data(initiator.data_to_send())
+        initiator.receive_data(responder.data_to_send())
+    initiator.send(b"of the parent")
+    assert responder.receive_data(initiator.data_to_send()) == [MessageReceived(b"of the parent")]
+
+
+def test_a_forked_handshake_cannot_be_finished_twice() -> None:
+    initiator = Handshake("Noise_NN_25519_AESGCM_SHA256", initiator=True)
+    responder = Handshake("Noise_NN_25519_AESGCM_SHA256", initiator=False)
+    responder.read_message(initiator.write_message())
+    answer = responder.write_message()
+    for call in (lambda: initiator.read_message(answer), responder.split):
+        assert "after a fork" in in_a_fork(call)
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)

@@ -25,6 +25,7 @@ from e2ee.errors import (
     Truncated,
     UnexpectedMessage,
 )
+from e2ee.handshake import CipherState
 from e2ee.messages import RefreshSwitch
 
 ALICE, BOB = Identity.generate(), Identity.generate()
@@ -352,3 +353,73 @@ def test_a_buffer_may_be_changed_after_it_was_given() -> None:
     sealed[:5] = bytes(5)
     events += peer.receive_data(memoryview(sealed)[5:])
     assert events == [MessageReceived(b"as it was")]
+
+
+@pytest.mark.parametrize("call", ["send", "refresh", "update_key", "ping", "close", "data_to_send"])
+def test_a_call_that_is_interrupted_leaves_no_half_of_a_message(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, peer = pair_in(State.OPEN)
+    session.send(b"waiting")
+    calls = {**CALLS, "send": lambda session: session.send(bytes(200_000))}
+
+    def interrupted(self: CipherState, ad: bytes, plaintext: bytes) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CipherState, "encrypt_with_ad", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        calls[call](session)
+    monkeypatch.undo()
+    assert session.state is State.FAILED
+    with pytest.raises(ProtocolError, match="interrupted"):
+        session.data_to_send()
+    with pytest.raises(Truncated):
+        peer.receive_eof()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"suite": None},
+        {"suite": 1},
+        {"limits": None},
+        {"padding": "none"},
+        {"padding": None},
+        {"expected_peer": b"e2ee1"},
+        {"expected_peer": "bob"},
+    ],
+    ids=repr,
+)
+def test_an_initiator_is_not_made_of_wrong_parts(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Session.initiator(ALICE, **wrong)
+    with pytest.raises(UsageError):
+        Session.responder(BOB, **{"suites": wrong.pop("suite", ()), **wrong})
+
+
+@pytest.mark.parametrize(
+    ("label", "length"),
+    [("", 0), ("", 8161), ("", -1), ("", True), ("", 2.5), ("", "b"), (None, 3), ("\ud800", 3)],
+)
+def test_an_export_needs_a_label_and_a_length(label: Any, length: Any) -> None:
+    session, _ = pair_in(State.OPEN)
+    with pytest.raises(UsageError):
+        session.export(label, length)
+
+
+def test_exports_of_other_lengths_and_labels_have_nothing_in_common() -> None:
+    session, peer = pair_in(State.OPEN)
+    assert session.export("a", 64) == peer.export(b"a", 64)
+    assert session.export("a", 64)[:32] != session.export("a", 32)
+    assert session.export("a", 32) != session.export("b", 32)
+
+
+@pytest.mark.parametrize("extra", [b"\0", b"\0\0\0", bytes(100), b"\xff" * 3])
+def test_bytes_after_a_close_are_one_error_in_any_chunking(extra: bytes) -> None:
+    for together in (True, False):
+        session, peer = pair_in(State.OPEN)
+        peer.close()
+        sealed = peer.data_to_send()
+        with pytest.raises(UnexpectedMessage, match="after the peer's close"):
+            for chunk in [sealed + extra] if together else [sealed, extra]:
+                session.receive_data(chunk)
