@@ -53,10 +53,9 @@ def test_what_was_on_its_way_when_the_other_leaves_still_arrives(e2ee: Any) -> N
 
 def test_nobodys_signals_are_taken_back(e2ee: Any) -> None:
     """nohup, and a shell's ``&``, have some signals ignored."""
+    ignored = (signal.SIGHUP, signal.SIGINT)
     bob, address = e2ee.listen(
-        preexec_fn=lambda: [
-            signal.signal(n, signal.SIG_IGN) for n in (signal.SIGHUP, signal.SIGINT)
-        ]
+        preexec_fn=lambda: [signal.signal(number, signal.SIG_IGN) for number in ignored]
     )
     bob.send_signal(signal.SIGHUP)
     bob.send_signal(signal.SIGINT)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from e2ee import (
+    HYBRID_AESGCM,
     Closed,
     Event,
     HandshakeCompleted,
@@ -361,7 +362,10 @@ def test_a_call_that_is_interrupted_leaves_no_half_of_a_message(
 ) -> None:
     session, peer = pair_in(State.OPEN)
     session.send(b"waiting")
-    calls = {**CALLS, "send": lambda session: session.send(bytes(200_000))}
+    calls: dict[str, Callable[[Session], object]] = {
+        **CALLS,
+        "send": lambda open_session: open_session.send(bytes(200_000)),
+    }
 
     def interrupted(self: CipherState, ad: bytes, plaintext: bytes) -> bytes:
         raise KeyboardInterrupt
@@ -394,7 +398,7 @@ def test_an_initiator_is_not_made_of_wrong_parts(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Session.initiator(ALICE, **wrong)
     with pytest.raises(UsageError):
-        Session.responder(BOB, **{"suites": wrong.pop("suite", ()), **wrong})
+        Session.responder(BOB, **{"suites": [wrong.pop("suite", HYBRID_AESGCM)], **wrong})
 
 
 @pytest.mark.parametrize(
@@ -420,6 +424,8 @@ def test_bytes_after_a_close_are_one_error_in_any_chunking(extra: bytes) -> None
         session, peer = pair_in(State.OPEN)
         peer.close()
         sealed = peer.data_to_send()
+        *before, last = [sealed + extra] if together else [sealed, extra]
+        for chunk in before:
+            session.receive_data(chunk)
         with pytest.raises(UnexpectedMessage, match="after the peer's close"):
-            for chunk in [sealed + extra] if together else [sealed, extra]:
-                session.receive_data(chunk)
+            session.receive_data(last)
