@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -263,14 +264,26 @@ def test_a_second_signal_ends_the_program_at_once(e2ee: Any) -> None:
         assert e2ee.finish(alice)[0] in (143, 130, -signal.SIGINT)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
-def test_ctrl_c_while_the_program_starts(e2ee: Any, pause: float) -> None:
-    alice = e2ee.start("connect", "127.0.0.1:1", stdin=subprocess.DEVNULL)
-    time.sleep(pause)
-    alice.send_signal(signal.SIGINT)
-    # By the signal itself, by our own code, or ended before it came.
-    code, _, err = e2ee.finish(alice)
-    assert code in (-signal.SIGINT, 130, 4), err
+STARTING = """
+import signal, sys, types
+import e2ee_cli.__main__ as program
+shown = types.ModuleType("e2ee_cli.main")
+shown.main = lambda: print(signal.getsignal(signal.SIGINT).name)
+sys.modules["e2ee_cli.main"] = shown
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
+program.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "during"),
+    [("default_int_handler", "SIG_DFL"), ("SIG_DFL", "SIG_DFL"), ("SIG_IGN", "SIG_IGN")],
+)
+def test_ctrl_c_while_the_program_starts_is_no_traceback(before: str, during: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", STARTING, before], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == f"{during}\n"
 
 
 def test_input_that_does_not_block_is_waited_for(e2ee: Any) -> None:
