@@ -61,11 +61,15 @@ async def chat(channel: Channel, output: Output, *, leave_at_end_of_input: bool)
     speaking = asyncio.create_task(_speak(conversation))
     try:
         await asyncio.wait({hearing, speaking}, return_when=asyncio.FIRST_COMPLETED)
-        if not hearing.done():
-            if leave_at_end_of_input or os.isatty(STDIN) or speaking.exception():
-                await _leave(conversation, hearing)
-            await asyncio.wait({hearing})
+        we_leave = not hearing.done() and (
+            leave_at_end_of_input or os.isatty(STDIN) or speaking.exception() is not None
+        )
+        if we_leave:
+            await _leave(conversation, hearing)
+        await asyncio.wait({hearing})
         hearing.result()
+        if not we_leave:
+            output.status("left", "The peer has left.")
         _check_nothing_lost(conversation, speaking, all_input_counts=leave_at_end_of_input)
     except (asyncio.CancelledError, CliError, OSError):
         with contextlib.suppress(E2EEError, TimeoutError):
@@ -139,4 +143,4 @@ async def _hear(conversation: Conversation, output: Output) -> None:
                         kind=message.kind,
                     )
                 case Leave():
-                    output.status("left", "The peer has left.")
+                    pass  # It is answered, and the peer's close comes next.

@@ -68,8 +68,12 @@ def fold(line: str, columns: int, *, indent: int) -> str:
     for character in line:
         width = _width(character)
         if used + width > (room if rows else columns - 1):
-            rows.append(row)
-            row, used = "", 0
+            head, space, word = row.rpartition(" ")
+            carried = sum(map(_width, word))
+            if not space or carried > room // 2 or carried + width > room:
+                head, word, carried = row, "", 0
+            rows.append(head)
+            row, used = word, carried
         row += character
         used += width
     return ("\n" + " " * indent).join([*rows, row])

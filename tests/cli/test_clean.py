@@ -64,6 +64,12 @@ def test_a_long_line_is_broken_so_that_no_part_of_it_begins_a_row() -> None:
     assert "".join(row[6:] for row in rows) == line[6:]
 
 
+def test_a_line_is_broken_between_words_where_there_are_some() -> None:
+    assert (
+        fold("peer: one two three four", 15, indent=6) == "peer: one two\n      three\n      four"
+    )
+
+
 def test_wide_characters_take_two_columns_and_marks_none() -> None:
     assert fold("日" * 20, 21, indent=0) == "日" * 10 + "\n" + "日" * 10
     assert fold("e\u0301" * 20, 21, indent=0) == "e\u0301" * 20
