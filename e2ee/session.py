@@ -6,10 +6,9 @@ SPEC.md sections 4 to 10; the states are in ``states.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from os import getpid
 from typing import NoReturn, TypeVar
 
-from e2ee._uncopyable import Uncopyable, check_process
+from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.certificate import Peer
 from e2ee.errors import E2EEError, ProtocolError, Truncated, UsageError
 from e2ee.events import Event, HandshakeCompleted
@@ -53,7 +52,7 @@ class Session(Uncopyable):
     )
 
     def __init__(self, opening: Opening, limits: Limits, padding: Padding) -> None:
-        self._process = getpid()
+        self._process = this_process()
         self._opening: Opening | None = opening
         self._layer: RecordLayer | None = None
         self._limits = limits

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from os import getpid
-
 from cryptography.exceptions import InvalidTag
 
-from e2ee._uncopyable import Uncopyable, check_process
+from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.errors import DecryptionError, E2EEError, InvalidLength, NonceExhausted, UsageError
 from e2ee.primitives import KEY_LENGTH, TAG_LENGTH, Cipher
 
@@ -33,7 +31,7 @@ class CipherState(Uncopyable):
         self._cipher = cipher
         self._aead = cipher.aead(key)
         self._nonce = 0
-        self._process = getpid()
+        self._process = this_process()
         self._error: E2EEError | None = None
 
     def encrypt_with_ad(self, ad: bytes, plaintext: bytes | memoryview) -> bytes:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hmac
 import warnings
 from collections.abc import Sequence
-from os import getpid
 from typing import Any
 
-from e2ee._uncopyable import Uncopyable, check_process
+from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.errors import (
     E2EEError,
     InvalidLength,
@@ -68,7 +67,7 @@ class Handshake(Uncopyable):
         self._protocol = protocol = parse_protocol_name(protocol_name)
         self._initiator = initiator
         self._error: E2EEError | None = None
-        self._process = getpid()
+        self._process = this_process()
         self._next_message = 0
         self._ciphers: tuple[CipherState, CipherState] | None = None
         self._kem = protocol.kem if kem is None else kem
