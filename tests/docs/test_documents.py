@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,9 @@ def test_python_examples_run(document: str, tmp_path: Path) -> None:
 
 def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
     _, _, script = fenced("README.md", "sh")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    script = script.replace("4000", str(port))  # That one may be taken here.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     run = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
