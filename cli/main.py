@@ -42,12 +42,14 @@ def _report_errors(output: Output, work: Callable[[], None]) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
     except Exception as error:  # noqa: BLE001 -- a user never sees a traceback
         code = exit_code(error)
-        # The terminal has just shown ^C where the cursor was.
-        begin = "\n" if code is Exit.INTERRUPTED and os.isatty(0) else ""
-        output.status(
-            "error", f"{begin}e2ee: {describe(error)}", message=describe(error), code=code
-        )
+        _report(output, describe(error), code)
         raise typer.Exit(code) from None
+
+
+def _report(output: Output, message: str, code: int) -> None:
+    # The terminal has just shown ^C where the cursor was.
+    begin = "\n" if code == Exit.INTERRUPTED and os.isatty(0) else ""
+    output.status("error", f"{begin}e2ee: {message}", message=message, code=code)
 
 
 @app.callback(invoke_without_command=True)
@@ -123,22 +125,16 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's encoding lacks is shown as an escape, not as a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    output = Output(as_json="--json" in sys.argv)  # For errors from before a command has begun.
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        message = error.format_message().rstrip(".")
-        _report(f"{message}; see e2ee --help", error.exit_code)
         code = error.exit_code
+        _report(output, f"{error.format_message().rstrip('.')}; see e2ee --help", code)
     except OSError as error:  # From --help and --version; commands report their own.
-        _report(f"cannot write to standard output: {error.strerror}", Exit.FILES)
         code = Exit.FILES
+        _report(output, f"cannot write to standard output: {error.strerror}", code)
     sys.exit(code)
-
-
-def _report(message: str, code: int) -> None:
-    """An error from before a command has begun, and with it its own output."""
-    output = Output(as_json="--json" in sys.argv)
-    output.status("error", f"e2ee: {message}", message=message, code=code)
 
 
 def _open_missing_streams() -> None:

@@ -226,8 +226,6 @@ class RecordLayer(Uncopyable):
 
     def receive(self, data: memoryview) -> Iterator[Event]:
         """The events that these bytes complete. Raises ProtocolError."""
-        if self.state is State.CLOSED and data:
-            raise UnexpectedMessage("bytes came after the peer's close")
         for record in self._records.read(data):
             yield from self._open(record)
             if self.state is State.CLOSED:

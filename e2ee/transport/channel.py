@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -266,7 +266,8 @@ class Channel:
     async def _read(self) -> None:
         while self._session.state is not State.CLOSED:
             await self._room_to_receive.wait()
-            data = await _receive(self._stream)
+            with _errors_of_the_stream():
+                data = await self._stream.receive()
             self._last_heard = _now()
             try:
                 if data:
@@ -309,7 +310,8 @@ class Channel:
             while data := self._session.data_to_send():
                 size = self._sending_size
                 for at in range(0, len(data), SEND_HIGH_WATER):
-                    await _send(self._stream, data[at : at + SEND_HIGH_WATER])
+                    with _errors_of_the_stream():
+                        await self._stream.send(data[at : at + SEND_HIGH_WATER])
                     self._last_sent = _now()
                 self._sending_size -= size
                 if self._sending_size < SEND_HIGH_WATER:
@@ -355,34 +357,30 @@ async def _shake_hands(stream: Stream, session: Session) -> list[Event]:
     try:
         while True:
             if data := session.data_to_send():
-                await _send(stream, data)
+                with _errors_of_the_stream():
+                    await stream.send(data)
             if events:
                 return events
-            if received := await _receive(stream):
+            with _errors_of_the_stream():
+                received = await stream.receive()
+            if received:
                 events = session.receive_data(received)
             else:
                 session.receive_eof()
     except ProtocolError as error:
         if error.events:
             return list(error.events)  # They were good; the channel will tell of the fault.
-        with contextlib.suppress(E2EEError):
+        with contextlib.suppress(E2EEError), _errors_of_the_stream():
             # A refusal, where there is one, tells the peer why.
-            await _send(stream, session.data_to_send())
+            await stream.send(session.data_to_send())
         raise
 
 
-async def _receive(stream: Stream) -> bytes:
+@contextlib.contextmanager
+def _errors_of_the_stream() -> Iterator[None]:
+    """Whatever a foreign stream raises is a TransportError to us."""
     try:
-        return await stream.receive()
-    except E2EEError:
-        raise
-    except Exception as error:
-        raise TransportError(f"the stream failed: {error!r}") from error
-
-
-async def _send(stream: Stream, data: bytes) -> None:
-    try:
-        await stream.send(data)
+        yield
     except E2EEError:
         raise
     except Exception as error:
