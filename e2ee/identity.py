@@ -137,7 +137,7 @@ class Identity(Uncopyable):
         Raises IdentityFileError: missing, readable by others, of a foreign version, or damaged
         in any way (the certificate in the file must fit its keys).
         """
-        path = Path(path)
+        path = _as_path(path)
         fields = _parse(_read_private(path), path)
         try:
             return cls(
@@ -156,7 +156,7 @@ class Identity(Uncopyable):
         An existing file is kept, and IdentityFileError raised, unless ``replace`` is true.
         Raises IdentityFileError where the file cannot be written.
         """
-        path = Path(path)
+        path = _as_path(path)
         values = (
             self._identity_key.private_bytes_raw(),
             self.device_key.private_bytes_raw(),
@@ -168,6 +168,14 @@ class Identity(Uncopyable):
             for name, value in zip(_FILE_FIELDS, values, strict=True)
         ]
         _write_private(path, ("\n".join(lines) + "\n").encode(), replace=replace)
+
+
+def _as_path(path: str | os.PathLike[str]) -> Path:
+    """Raises IdentityFileError for what no file can be called."""
+    with contextlib.suppress(ValueError):
+        if b"\0" not in os.fsencode(path):
+            return Path(path)
+    raise IdentityFileError(f"{os.fspath(path)!r} is not the name of a file")
 
 
 def _read_private(path: Path) -> bytes:
@@ -185,8 +193,6 @@ def _read_private(path: Path) -> bytes:
             return file.read(MAX_FILE_SIZE + 1)
     except FileNotFoundError:
         raise IdentityFileError(f"{path} does not exist") from None
-    except ValueError:
-        raise IdentityFileError(f"{str(path)!r} is not the name of a file") from None
     except OSError as error:
         raise IdentityFileError(f"{path} cannot be read: {error.strerror}") from None
 

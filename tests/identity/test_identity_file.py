@@ -541,3 +541,12 @@ def test_a_certificate_is_renewed_in_its_last_30_days_and_before_it_begins() -> 
         assert identity.needs_renewal(now) is needed
     assert not identity.renewed(end).needs_renewal(end)
     assert not Identity.generate().needs_renewal(NOW)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_what_no_file_can_be_called_is_refused_by_both_ways(tmp_path: Path, name: str) -> None:
+    identity = Identity.generate()
+    for call in (Identity.load, identity.save):
+        with pytest.raises(IdentityFileError, match="is not the name of a file"):
+            call(f"{tmp_path}/{name}")
+    assert not list(tmp_path.iterdir())
