@@ -22,12 +22,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     """Run to the end. The first signal cancels the work, which may take a moment to say goodbye;
     a second one ends the program at once. Raises what the work raises; CliError after a signal.
     """
-    try:
-        asyncio.run(_with_signals(work))
-    finally:
-        # The loop leaves Python's own behind, which would give a traceback.
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    asyncio.run(_with_signals(work))
 
 
 async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
@@ -45,11 +40,17 @@ async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
         # nohup, and a shell that starts us in the background, want some ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop, error)
-    with contextlib.suppress(asyncio.CancelledError):
-        try:
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
             await task
-        except Exception:
-            if not stopped_by:
-                raise
+    except Exception:
+        if not stopped_by:
+            raise
+    finally:
+        # Before the loop closes: a signal that came in between would complain of it, and the loop
+        # leaves Python's own handler of Ctrl-C behind, which gives a traceback.
+        for number in _STOPPED:
+            if loop.remove_signal_handler(number):
+                signal.signal(number, signal.SIG_DFL)
     if stopped_by:
         raise stopped_by[0]
