@@ -3,7 +3,7 @@
     E2EEError
     ├── ProtocolError        the peer, or somebody between, broke the protocol; the object is dead
     ├── UsageError           you called something that cannot be done; nothing changed
-    ├── IdentityFileError    a file on this machine cannot be used as an identity
+    ├── FileError            a file on this machine cannot be used: an identity, the contacts
     └── TransportError       the stream below failed or took too long
 
 After a ProtocolError the object that raised it drops its keys and raises the same error at
@@ -111,7 +111,11 @@ class InvalidId(UsageError):
     """A text is not an ``e2ee1…`` id: mistyped, cut short, or for something else."""
 
 
-class IdentityFileError(E2EEError):
+class FileError(E2EEError):
+    """A file of this program is missing, damaged, unsafe or not writable."""
+
+
+class IdentityFileError(FileError):
     """An identity file is missing, damaged, of another version, unsafe or not writable."""
 
 

@@ -6,11 +6,7 @@ The file format is in SPEC.md section 8. No secret passes through a pydantic mod
 from __future__ import annotations
 
 import base64
-import contextlib
-import errno
 import os
-import secrets
-import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +18,7 @@ from e2ee.errors import CertificateError, IdentityFileError, UsageError
 from e2ee.ids import encode_id, safety_words
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.messages import Certificate, HandshakePayload
+from e2ee.private_file import as_path, read_private, write_private
 
 DAY = 86_400
 CERTIFICATE_LIFETIME = 90 * DAY
@@ -137,8 +134,8 @@ class Identity(Uncopyable):
         Raises IdentityFileError: missing, readable by others, of a foreign version, or damaged
         in any way (the certificate in the file must fit its keys).
         """
-        path = _as_path(path)
-        fields = _parse(_read_private(path), path)
+        path = as_path(path, IdentityFileError)
+        fields = _parse(read_private(path, MAX_FILE_SIZE, IdentityFileError), path)
         try:
             return cls(
                 Ed25519PrivateKey.from_private_bytes(fields["identity-key"]),
@@ -156,7 +153,7 @@ class Identity(Uncopyable):
         An existing file is kept, and IdentityFileError raised, unless ``replace`` is true.
         Raises IdentityFileError where the file cannot be written.
         """
-        path = _as_path(path)
+        path = as_path(path, IdentityFileError)
         values = (
             self._identity_key.private_bytes_raw(),
             self.device_key.private_bytes_raw(),
@@ -167,41 +164,17 @@ class Identity(Uncopyable):
             f"{name} {base64.urlsafe_b64encode(value).decode()}"
             for name, value in zip(_FILE_FIELDS, values, strict=True)
         ]
-        _write_private(path, ("\n".join(lines) + "\n").encode(), replace=replace)
-
-
-def _as_path(path: str | os.PathLike[str]) -> Path:
-    """Raises IdentityFileError for what no file can be called."""
-    with contextlib.suppress(ValueError):
-        if b"\0" not in os.fsencode(path):
-            return Path(path)
-    raise IdentityFileError(f"{os.fspath(path)!r} is not the name of a file")
-
-
-def _read_private(path: Path) -> bytes:
-    try:
-        # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-        with open(fd, "rb") as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise IdentityFileError(f"{path} is not a regular file")
-            if os.name == "posix" and status.st_mode & 0o077:
-                raise IdentityFileError(
-                    f"{path} can be read or changed by others; run: chmod 600 {path}"
-                )
-            return file.read(MAX_FILE_SIZE + 1)
-    except FileNotFoundError:
-        raise IdentityFileError(f"{path} does not exist") from None
-    except OSError as error:
-        raise IdentityFileError(f"{path} cannot be read: {error.strerror}") from None
+        write_private(
+            path,
+            ("\n".join(lines) + "\n").encode(),
+            replace=replace,
+            error=IdentityFileError,
+        )
 
 
 def _parse(data: bytes, path: Path) -> dict[str, bytes]:
     damaged = IdentityFileError(f"{path} is not a whole identity file; restore a backup")
     lines = data.decode("ascii", "replace").split("\n")
-    if len(data) > MAX_FILE_SIZE:
-        raise damaged
     if lines[0] != FILE_HEADER:
         if lines[0].startswith(FILE_HEADER.rpartition(" ")[0]):
             raise IdentityFileError(f"{path} is of a version that this program does not know")
@@ -218,49 +191,3 @@ def _parse(data: bytes, path: Path) -> dict[str, bytes]:
         if base64.urlsafe_b64encode(values[name]).decode() != text:
             raise damaged
     return values
-
-
-def _write_private(path: Path, data: bytes, *, replace: bool) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        try:
-            with open(os.open(temporary, flags, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                os.replace(temporary, path)
-            else:
-                _link(temporary, path)
-            _sync_folder(path.parent)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-    except FileExistsError:
-        raise IdentityFileError(f"{path} exists already and was left as it is") from None
-    except OSError as error:
-        raise IdentityFileError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _link(temporary: Path, path: Path) -> None:
-    """Give the finished file its name, unless something has that name: nobody's key is lost."""
-    try:
-        os.link(temporary, path)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP):
-            raise
-        # A file system without hard links.
-        if path.exists():
-            raise FileExistsError from None
-        os.replace(temporary, path)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

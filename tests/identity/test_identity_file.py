@@ -298,7 +298,7 @@ def test_a_file_longer_than_any_identity_is_not_read_to_its_end(path: Path) -> N
     data = path.read_bytes()
     for size in (MAX_FILE_SIZE + 1, 1_000_000):
         write(path, data.ljust(size, b"\n"))
-        with pytest.raises(IdentityFileError, match="not a whole identity file"):
+        with pytest.raises(IdentityFileError, match="larger than any file"):
             Identity.load(path)
 
 

@@ -1,0 +1,91 @@
+"""Files that hold secrets: readable by their owner only, and written whole or not at all.
+
+Each function raises the kind of FileError that it is given. SPEC.md section 8.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from e2ee.errors import FileError
+
+
+def as_path(path: str | os.PathLike[str], error: type[FileError]) -> Path:
+    """A name that a file can have."""
+    with contextlib.suppress(ValueError):
+        if b"\0" not in os.fsencode(path):
+            return Path(path)
+    raise error(f"{os.fspath(path)!r} is not the name of a file")
+
+
+def read_private(path: Path, max_size: int, error: type[FileError]) -> bytes:
+    """The file's bytes, of which it may have ``max_size``. One that others may open is refused."""
+    try:
+        # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise error(f"{path} is not a regular file")
+            if os.name == "posix" and status.st_mode & 0o077:
+                raise error(f"{path} can be read or changed by others; run: chmod 600 {path}")
+            data = file.read(max_size + 1)
+    except FileNotFoundError:
+        raise error(f"{path} does not exist") from None
+    except OSError as failure:
+        raise error(f"{path} cannot be read: {failure.strerror}") from None
+    if len(data) > max_size:
+        raise error(f"{path} is larger than any file of its kind; restore a backup")
+    return data
+
+
+def write_private(path: Path, data: bytes, *, replace: bool, error: type[FileError]) -> None:
+    """Create the file 0600. At every instant it is the old one, whole, or the new one, on disk."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        try:
+            with open(os.open(temporary, flags, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                os.replace(temporary, path)
+            else:
+                _link(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+    except FileExistsError:
+        raise error(f"{path} exists already and was left as it is") from None
+    except OSError as failure:
+        raise error(f"{path} cannot be written: {failure.strerror}") from None
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give the finished file its name, unless something has that name: nobody's key is lost."""
+    try:
+        os.link(temporary, path)
+    except OSError as failure:
+        if failure.errno not in (errno.EPERM, errno.ENOTSUP):
+            raise
+        # A file system without hard links.
+        if path.exists():
+            raise FileExistsError from None
+        os.replace(temporary, path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
