@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -18,6 +19,8 @@ from e2ee.messages import Certificate, HandshakePayload, decode, encode
 
 SIGNATURE_LABEL = b"e2ee device certificate v1\0"
 _LENGTH_PREFIX = 2
+
+P = TypeVar("P", bound=HandshakePayload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,13 @@ def pad_payload(payload: HandshakePayload) -> bytes:
     return (len(data).to_bytes(_LENGTH_PREFIX) + data).ljust(HANDSHAKE_PAYLOAD_LENGTH, b"\0")
 
 
-def unpad_payload(padded: bytes) -> HandshakePayload:
+def unpad_payload(model: type[P], padded: bytes) -> P:
     """Raises MalformedMessage."""
     length = int.from_bytes(padded[:_LENGTH_PREFIX])
     end = _LENGTH_PREFIX + length
     if end > len(padded) or any(padded[end:]):
         raise MalformedMessage("the handshake payload's padding is not zero")
-    return decode(HandshakePayload, padded[_LENGTH_PREFIX:end])
+    return decode(model, padded[_LENGTH_PREFIX:end])
 
 
 def verify_payload(payload: HandshakePayload, *, static_key: bytes, now: float | None) -> Peer:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from e2ee.certificate import Peer
     from e2ee.events import Event
 
 
@@ -64,11 +65,30 @@ class CertificateError(ProtocolError):
 
 
 class UnexpectedPeer(ProtocolError):
-    """The channel is authenticated, but to somebody else than you asked for."""
+    """The channel is authenticated, but to somebody else than you asked for.
+
+    ``peer`` is who they are, where they have proved it.
+    """
+
+    def __init__(self, message: str, peer: Peer | None = None) -> None:
+        super().__init__(message)
+        self.peer = peer
 
 
 class OwnIdentity(UnexpectedPeer):
     """The peer proved our own device key: a reflection, or somebody who calls themselves."""
+
+
+class NotAdmitted(ProtocolError):
+    """Whoever called as a contact is none, or is blocked, or the call is a replay of an old one."""
+
+
+class InvitationRefused(ProtocolError):
+    """An invitation was not taken: it is unknown there, used, revoked or expired."""
+
+
+class WrongCode(InvitationRefused):
+    """A spoken code did not fit: mistyped, or guessed by somebody else. It is burned."""
 
 
 class MalformedMessage(ProtocolError):
@@ -109,6 +129,10 @@ class SessionClosed(UsageError):
 
 class InvalidId(UsageError):
     """A text is not an ``e2ee1…`` id: mistyped, cut short, or for something else."""
+
+
+class InvalidInvitation(UsageError):
+    """A text is not an invitation: a code or a link that is mistyped, cut short or of no use."""
 
 
 class FileError(E2EEError):

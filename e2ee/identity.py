@@ -17,7 +17,7 @@ from e2ee.certificate import pad_payload, sign_certificate, verify_payload
 from e2ee.errors import CertificateError, IdentityFileError, UsageError
 from e2ee.ids import encode_id, safety_words
 from e2ee.limits import MAX_KNOWN_TIME
-from e2ee.messages import Certificate, HandshakePayload
+from e2ee.messages import Certificate, CodePayload, HandshakePayload, KnownPayload
 from e2ee.private_file import as_path, read_private, write_private
 
 DAY = 86_400
@@ -118,8 +118,23 @@ class Identity(Uncopyable):
         """The eight safety words."""
         return safety_words(self._public_key)
 
-    def handshake_payload(self) -> bytes:
-        """The certificate and its signature as they travel: 512 bytes."""
+    def handshake_payload(
+        self, *, sequence: int | None = None, nonce: bytes | None = None
+    ) -> bytes:
+        """The certificate and its signature as they travel: 512 bytes.
+
+        With the number of a first message to a contact, or what opens a commitment (32 bytes).
+        SPEC.md section 5.
+        """
+        certificate, signature = self._payload.certificate, self._payload.signature
+        if sequence is not None:
+            return pad_payload(
+                KnownPayload(certificate=certificate, signature=signature, sequence=sequence)
+            )
+        if nonce is not None:
+            return pad_payload(
+                CodePayload(certificate=certificate, signature=signature, nonce=nonce)
+            )
         return pad_payload(self._payload)
 
     def __repr__(self) -> str:

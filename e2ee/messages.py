@@ -66,6 +66,18 @@ class HandshakePayload(WireModel):
     signature: Signature
 
 
+class KnownPayload(HandshakePayload):
+    """With the number that tells a first message from its replay; SPEC.md section 4.3."""
+
+    sequence: Annotated[int, Field(ge=0, le=MAX_KNOWN_TIME)]
+
+
+class CodePayload(HandshakePayload):
+    """With what opens the commitment to the identity; SPEC.md section 4.5."""
+
+    nonce: Key
+
+
 # Control messages, one in a record of type control.
 
 

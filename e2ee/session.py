@@ -10,16 +10,26 @@ from typing import NoReturn, TypeVar
 
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.certificate import Peer
+from e2ee.code_offer import CodeOffer
 from e2ee.errors import E2EEError, ProtocolError, Truncated, UsageError
 from e2ee.events import Event, HandshakeCompleted
 from e2ee.identity import Identity
 from e2ee.ids import decode_id
+from e2ee.invitation import Link, SpokenCode
 from e2ee.limits import Limits
-from e2ee.opening import Opening
+from e2ee.opening import Accepted, KnownDevice, Links, Opening
 from e2ee.primitives import HASHES
 from e2ee.record import Padding, RecordLayer
 from e2ee.states import State
-from e2ee.suites import DEFAULT_ACCEPTED_SUITES, DEFAULT_SUITE, Suite
+from e2ee.suites import (
+    CODE_AESGCM,
+    DEFAULT_ACCEPTED_SUITES,
+    DEFAULT_SUITE,
+    KNOWN_AESGCM,
+    LINK_AESGCM,
+    Approach,
+    Suite,
+)
 
 T = TypeVar("T")
 
@@ -70,6 +80,8 @@ class Session(Uncopyable):
         identity: Identity,
         *,
         suite: Suite = DEFAULT_SUITE,
+        device: KnownDevice | None = None,
+        invitation: Link | SpokenCode | None = None,
         expected_peer: str | None = None,
         now: float | None = None,
         limits: Limits = Limits(),
@@ -77,19 +89,35 @@ class Session(Uncopyable):
     ) -> Session:
         """The side that opens; its first bytes are ready in ``data_to_send``.
 
+        With neither of the next two it is a first meeting, in this ``suite``. ``device`` -- calls
+        a contact whose device is known, who may listen to contacts only; needs ``expected_peer``.
+        ``invitation`` -- joins who has made this link or spoken code.
+
         ``expected_peer`` -- an ``e2ee1…`` id; anybody else is refused before our own identity
-        is shown. ``now`` -- seconds since 1970; without it the validity of the peer's
-        certificate is not checked. Raises InvalidId.
+        is shown. A link names its own. ``now`` -- seconds since 1970; without it the validity of
+        the peer's certificate is not checked. Raises InvalidId, UsageError.
         """
-        return cls._new(
-            identity,
-            initiator=True,
-            suites=(suite,),
-            expected_peer=expected_peer,
-            now=now,
-            limits=limits,
-            padding=padding,
+        _check_kinds((identity, Identity), (suite, Suite), (limits, Limits), (padding, Padding))
+        if device is not None:
+            _check_kinds((device, KnownDevice))
+            if expected_peer is None or invitation is not None:
+                raise UsageError("a known device is called as somebody's: give expected_peer")
+            suite = KNOWN_AESGCM
+        expected = None if expected_peer is None else decode_id(expected_peer)
+        if isinstance(invitation, Link):
+            if expected not in (None, invitation.identity_key):
+                raise UsageError("the link is another identity's than expected_peer")
+            suite, expected = LINK_AESGCM, invitation.identity_key
+        elif isinstance(invitation, SpokenCode):
+            suite = CODE_AESGCM
+        elif invitation is not None:
+            raise UsageError(f"a Link or a SpokenCode is needed here, not {invitation!r}")
+        elif device is None and suite.approach is not Approach.MEETING:
+            raise UsageError("give the device or the invitation, and the suite follows")
+        opening = Opening.initiate(
+            identity, suite, device=device, invitation=invitation, expected_peer=expected, now=now
         )
+        return cls(opening, limits, padding)
 
     @classmethod
     def responder(
@@ -97,47 +125,36 @@ class Session(Uncopyable):
         identity: Identity,
         *,
         suites: Sequence[Suite] = DEFAULT_ACCEPTED_SUITES,
+        admit: Callable[[Peer, int], bool] | None = None,
+        links: Links | None = None,
+        code: CodeOffer | None = None,
         expected_peer: str | None = None,
         now: float | None = None,
         limits: Limits = Limits(),
         padding: Padding = Padding.NONE,
     ) -> Session:
-        """The side that waits for the other's first bytes; it takes any of ``suites``.
+        """The side that waits for the other's first bytes.
 
-        The other parameters are as for ``initiator``. Raises InvalidId, UsageError.
+        ``suites`` -- those of first meetings that are taken, any number. ``admit`` -- takes calls
+        from contacts too: it says whether the peer is one and its number is new, see
+        ``ContactBook.admit``. ``links``, ``code`` -- takes those who join by them.
+
+        With no ``suites``, ``links`` or ``code``, only ``admit``, the session is mute: nobody but
+        a contact gets a byte. The other parameters are as for ``initiator``. Raises InvalidId,
+        UsageError.
         """
-        return cls._new(
-            identity,
-            initiator=False,
-            suites=tuple(suites),
-            expected_peer=expected_peer,
-            now=now,
-            limits=limits,
-            padding=padding,
-        )
-
-    @classmethod
-    def _new(
-        cls,
-        identity: Identity,
-        *,
-        initiator: bool,
-        suites: tuple[Suite, ...],
-        expected_peer: str | None,
-        now: float | None,
-        limits: Limits,
-        padding: Padding,
-    ) -> Session:
-        if not suites:
+        _check_kinds((identity, Identity), (limits, Limits), (padding, Padding))
+        _check_kinds(*((suite, Suite) for suite in suites))
+        if any(suite.approach is not Approach.MEETING for suite in suites):
+            raise UsageError("suites are those of first meetings; give admit, links or code")
+        if code is not None:
+            _check_kinds((code, CodeOffer))
+        accepted = Accepted(tuple(suites), admit, links, code)
+        if accepted == Accepted():
             raise UsageError("a responder accepts at least one suite")
-        kinds = [(identity, Identity), (limits, Limits), (padding, Padding)]
-        for value, kind in kinds + [(suite, Suite) for suite in suites]:
-            if not isinstance(value, kind):
-                raise UsageError(f"a {kind.__name__} is needed here, not {value!r}")
-        opening = Opening(
+        opening = Opening.respond(
             identity,
-            initiator=initiator,
-            suites=suites,
+            accepted,
             expected_peer=None if expected_peer is None else decode_id(expected_peer),
             now=now,
         )
@@ -204,7 +221,10 @@ class Session(Uncopyable):
         self._check_alive()
         if self.state is not State.CLOSED:
             self._fail(
-                Truncated("the connection ended in the middle: it was cut, not closed by the peer")
+                (self._opening and self._opening.cut())
+                or Truncated(
+                    "the connection ended in the middle: it was cut, not closed by the peer"
+                )
             )
 
     # Sending.
@@ -317,6 +337,12 @@ class Session(Uncopyable):
 
     def __repr__(self) -> str:
         return f"<Session {self.state.value}>"
+
+
+def _check_kinds(*values: tuple[object, type]) -> None:
+    for value, kind in values:
+        if not isinstance(value, kind):
+            raise UsageError(f"a {kind.__name__} is needed here, not {value!r}")
 
 
 def _as_bytes(data: bytes | bytearray | memoryview) -> memoryview:

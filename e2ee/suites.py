@@ -6,6 +6,20 @@ SPEC.md section 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Approach(Enum):
+    """What the two have in common when they open a session. SPEC.md section 4."""
+
+    MEETING = "meeting"
+    """Nothing."""
+    KNOWN = "known"
+    """The initiator knows the responder's device key, the responder knows the initiator."""
+    LINK = "link"
+    """The secret of an invitation link."""
+    CODE = "code"
+    """A spoken code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +30,12 @@ class Suite:
     number: int
     name: str
     refresh_name: str
+    approach: Approach = Approach.MEETING
 
 
-HYBRID_AESGCM = Suite(
-    0x0001,
-    "Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256",
-    "Noise_NNhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
-)
+_HYBRID_REFRESH = "Noise_NNhfs+psk0_25519+MLKEM768_AESGCM_SHA256"
+
+HYBRID_AESGCM = Suite(0x0001, "Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256", _HYBRID_REFRESH)
 HYBRID_CHACHAPOLY = Suite(
     0x0002,
     "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
@@ -33,8 +46,31 @@ CLASSICAL_AESGCM = Suite(
     "Noise_XX_25519_AESGCM_SHA256",
     "Noise_NNpsk0_25519_AESGCM_SHA256",
 )
+KNOWN_AESGCM = Suite(
+    0x0101,
+    "Noise_IKhfs_25519+MLKEM768_AESGCM_SHA256",
+    _HYBRID_REFRESH,
+    Approach.KNOWN,
+)
+LINK_AESGCM = Suite(
+    0x0201,
+    "Noise_XXhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
+    _HYBRID_REFRESH,
+    Approach.LINK,
+)
+CODE_AESGCM = Suite(
+    0x0301,
+    "Noise_XXhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
+    _HYBRID_REFRESH,
+    Approach.CODE,
+)
 
-SUITES = {suite.number: suite for suite in (HYBRID_AESGCM, HYBRID_CHACHAPOLY, CLASSICAL_AESGCM)}
+MEETING_SUITES = (HYBRID_AESGCM, HYBRID_CHACHAPOLY, CLASSICAL_AESGCM)
+"""Those of first meetings."""
+
+SUITES = {
+    suite.number: suite for suite in (*MEETING_SUITES, KNOWN_AESGCM, LINK_AESGCM, CODE_AESGCM)
+}
 
 DEFAULT_SUITE = HYBRID_AESGCM
 DEFAULT_ACCEPTED_SUITES = (HYBRID_AESGCM, HYBRID_CHACHAPOLY)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from e2ee import Limits, limits
 from e2ee.handshake import Handshake, Token, parse_protocol_name
 from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
 from e2ee.record.refresh import TABLE
-from e2ee.suites import SUITES
+from e2ee.suites import SUITES, Approach
 
 SPEC = Path(__file__).parent.parent / "SPEC.md"
 
@@ -21,9 +23,13 @@ SPEC = Path(__file__).parent.parent / "SPEC.md"
 def message_lengths(name: str, payload_lengths: tuple[int, ...]) -> list[int]:
     """Lengths of a handshake's messages, found by running one."""
     pattern = parse_protocol_name(name).pattern
-    static_key = bytes(range(32)) if pattern.contains(Token.S) else None
+    static = X25519PrivateKey.generate()
     psks = [bytes(32)] * sum(message.count(Token.PSK) for message in pattern.messages)
-    sides = [Handshake(name, initiator=role, psks=psks, s=static_key) for role in (True, False)]
+    known = static.public_key() if Token.S in pattern.responder_pre_message else None
+    sides = [
+        Handshake(name, initiator=role, psks=psks, s=static, rs=known if role else None)
+        for role in (True, False)
+    ]
     lengths = []
     for number, payload_length in enumerate(payload_lengths):
         writer, reader = sides if number % 2 == 0 else sides[::-1]
@@ -35,29 +41,31 @@ def message_lengths(name: str, payload_lengths: tuple[int, ...]) -> list[int]:
 
 def patterns() -> str:
     lines = ["| protocol | messages | bytes with empty payloads |", "|---|---|---|"]
-    for suite in SUITES.values():
-        for name in (suite.name, suite.refresh_name):
-            pattern = parse_protocol_name(name).pattern
-            arrows = ["->", "<-"]
-            messages = "<br>".join(
-                f"`{arrows[i % 2]} {', '.join(message)}`"
-                for i, message in enumerate(pattern.messages)
-            )
-            lengths = message_lengths(name, (0,) * len(pattern.messages))
-            lines.append(f"| `{name}` | {messages} | {', '.join(map(str, lengths))} |")
+    for name in dict.fromkeys(
+        name for suite in SUITES.values() for name in (suite.name, suite.refresh_name)
+    ):
+        pattern = parse_protocol_name(name).pattern
+        arrows = ["->", "<-"]
+        messages = "<br>".join(
+            f"`{arrows[i % 2]} {', '.join(message)}`" for i, message in enumerate(pattern.messages)
+        )
+        lengths = message_lengths(name, (0,) * len(pattern.messages))
+        lines.append(f"| `{name}` | {messages} | {', '.join(map(str, lengths))} |")
     return "\n".join(lines)
 
 
 def suites() -> str:
     lines = [
-        "| suite | handshake | refresh | a, b, c (bytes) |",
-        "|---|---|---|---|",
+        "| suite | opening | handshake | refresh | a, b, c (bytes) |",
+        "|---|---|---|---|---|",
     ]
-    payloads = (0, HANDSHAKE_PAYLOAD_LENGTH, HANDSHAKE_PAYLOAD_LENGTH)
+    full = HANDSHAKE_PAYLOAD_LENGTH
     for suite in SUITES.values():
+        payloads = (full, full) if suite.approach is Approach.KNOWN else (0, full, full)
         lengths = ", ".join(map(str, message_lengths(suite.name, payloads)))
         lines.append(
-            f"| {suite.number:#06x} | `{suite.name}` | `{suite.refresh_name}` | {lengths} |"
+            f"| {suite.number:#06x} | {suite.approach.value} | `{suite.name}` | "
+            f"`{suite.refresh_name}` | {lengths} |"
         )
     return "\n".join(lines)
 

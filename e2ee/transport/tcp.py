@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,6 +32,14 @@ ACCEPT_PAUSE = 0.1
 
 MAX_HANDSHAKES = 256
 """Connections of a listener that have not authenticated yet; one more drops the oldest."""
+
+
+MUTE_MARGIN = 0.1
+"""Seconds beyond the handshake's deadline at which a mute listener resets a stranger, so that the
+deadline itself makes no difference."""
+
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER, on, for no time."""
 
 
 class TcpStream:
@@ -62,6 +71,28 @@ class TcpStream:
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
+
+
+class _MuteStream(TcpStream):
+    """Of a listener that tells strangers nothing: they are all reset at the same age."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: float
+    ) -> None:
+        super().__init__(reader, writer)
+        self._end = end
+        self.authenticated = False
+
+    async def close(self) -> None:
+        if not self.authenticated:
+            try:
+                await asyncio.sleep(self._end - asyncio.get_running_loop().time())
+            finally:
+                # With a FIN, bytes that were not read would still show: the system resets then.
+                connection = self._writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+                self._writer.transport.abort()
+        await super().close()
 
 
 def _broken(error: OSError) -> TransportError:
@@ -139,6 +170,8 @@ class Listener:
         on_channel: Callable[[Channel], Awaitable[None]],
         on_failure: Callable[[str, E2EEError], None],
         timeouts: Timeouts,
+        *,
+        mute: bool,
     ) -> None:
         self.port: int = sockets[0].getsockname()[1]
         self._sockets = sockets
@@ -146,6 +179,7 @@ class Listener:
         self._on_channel = on_channel
         self._on_failure = on_failure
         self._timeouts = timeouts
+        self._mute = mute
         self._handshakes: dict[asyncio.Task[None], None] = {}
         """Those under way, the oldest first."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,13 +227,16 @@ class Listener:
     async def _serve(self, connection: socket.socket, address: str) -> None:
         task = asyncio.current_task()
         assert task is not None
+        end = asyncio.get_running_loop().time() + self._timeouts.handshake + MUTE_MARGIN
         reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK)
-        stream = TcpStream(reader, writer)
+        stream = _MuteStream(reader, writer, end) if self._mute else TcpStream(reader, writer)
         try:
             channel = await Channel.open(stream, self._new_session(), timeouts=self._timeouts)
         except E2EEError as error:
             self._on_failure(address, error)
             return
+        if isinstance(stream, _MuteStream):
+            stream.authenticated = True
         self._handshakes.pop(task, None)
         try:
             await self._on_channel(channel)
@@ -233,13 +270,15 @@ async def listen(
     port: int = 0,
     on_failure: Callable[[str, E2EEError], None] = lambda _address, _error: None,
     timeouts: Timeouts = Timeouts(),
+    mute: bool = False,
 ) -> Listener:
     """Listen on an address, or on all of IPv4 and IPv6; port 0 lets the system choose.
 
     ``new_session`` makes a responder's session for each connection. ``on_channel`` gets each
     authenticated channel, which is closed when it returns; ``on_failure`` gets the address and the
-    reason where no channel came of a connection. Raises AddressInUse, TransportError; UsageError
-    for a port that does not exist.
+    reason where no channel came of a connection. With ``mute``, all of these are reset at the same
+    age, whatever came: for sessions that take calls from contacts only (SPEC.md section 4.3).
+    Raises AddressInUse, TransportError; UsageError for a port that does not exist.
     """
     if not 0 <= port <= 65_535:
         raise UsageError("a port is from 0 to 65535")
@@ -254,7 +293,7 @@ async def listen(
         raise TransportError(f"cannot listen on {where}: {_reason(error)}") from None
     for listening in sockets:
         listening.setblocking(False)
-    return Listener(sockets, new_session, on_channel, on_failure, timeouts)
+    return Listener(sockets, new_session, on_channel, on_failure, timeouts, mute=mute)
 
 
 async def _listening_sockets(host: str | None, port: int) -> list[socket.socket]:

@@ -33,7 +33,7 @@ from e2ee import (
     Suite,
     UsageError,
 )
-from e2ee.suites import SUITES
+from e2ee.suites import MEETING_SUITES
 from e2ee.transport.memory import Wire
 
 ALICE, BOB = Identity.generate(), Identity.generate()
@@ -75,7 +75,7 @@ class Conversation(RuleBasedStateMachine):
     """Side 0 opens, side 1 answers; ``wires[n]`` carries what side n has sent."""
 
     @initialize(
-        suite=st.sampled_from(list(SUITES.values())),
+        suite=st.sampled_from(MEETING_SUITES),
         limits=st.tuples(MANY_KEYS, MANY_KEYS),
         padding=st.sampled_from(Padding),
         opened_at_once=st.booleans(),
@@ -184,7 +184,7 @@ def test_each_side_gets_exactly_what_the_other_sent_whatever_happens_in_between(
     )
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+@pytest.mark.parametrize("suite", MEETING_SUITES, ids=lambda suite: suite.name)
 def test_both_sides_may_refresh_update_ping_and_close_all_at_once(suite: Suite) -> None:
     sessions = [
         Session.initiator(ALICE, suite=suite),
@@ -248,7 +248,7 @@ def whole(side: int, data: bytes) -> list[bytes]:
     return [data]
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+@pytest.mark.parametrize("suite", MEETING_SUITES, ids=lambda suite: suite.name)
 def test_byte_by_byte_gives_the_same_events_as_all_at_once(suite: Suite) -> None:
     def singly(side: int, data: bytes) -> list[bytes]:
         return [data[i : i + 1] for i in range(len(data))]

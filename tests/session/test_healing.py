@@ -18,7 +18,7 @@ from e2ee.errors import DecryptionError
 from e2ee.handshake import CipherState, Handshake, KnownAnswerWarning
 from e2ee.messages import KeyUpdate, RefreshAnswer, RefreshOffer, decode_control
 from e2ee.primitives import CIPHERS, KEY_LENGTH, Cipher, MlKem768
-from e2ee.suites import SUITES
+from e2ee.suites import MEETING_SUITES
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 
@@ -47,7 +47,7 @@ def _keys_lie_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("e2ee.handshake.symmetric_state.CipherState", CipherStateWithItsKey)
 
 
-@pytest.fixture(params=SUITES.values(), ids=lambda suite: suite.name)
+@pytest.fixture(params=MEETING_SUITES, ids=lambda suite: suite.name)
 def suite(request: pytest.FixtureRequest) -> Suite:
     chosen: Suite = request.param
     return chosen

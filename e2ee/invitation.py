@@ -1,0 +1,178 @@
+"""Invitations as people pass them on: a spoken code, and a link. SPEC.md sections 7.5 and 7.6."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import struct
+import unicodedata
+from collections.abc import Sequence
+
+from e2ee._uncopyable import Uncopyable
+from e2ee.errors import InvalidId, InvalidInvitation, InvalidPublicKey
+from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, word_list
+from e2ee.limits import MAX_KNOWN_TIME
+from e2ee.primitives import HASHES
+
+CODE_WORDS = 3
+"""Words of a code, 10.3 bits each: 31 bits."""
+
+MAX_CODE_NUMBER = 999
+PREFIX_LENGTH = 3
+"""Letters that tell the words of the list apart."""
+
+LINK_SECRET_LENGTH = 32
+LOOKUP_ID_LENGTH = 16
+MAX_ADDRESSES = 8
+MAX_LINK_LENGTH = 1000
+"""Characters. The checksum finds any three wrong ones in a text of up to 1,023 (BIP-173)."""
+
+_SCHEME = "e2ee:"
+_LINK_PREFIX = "invite"
+_LINK_VERSION = 1
+_LINK_HEAD = struct.Struct(f">B32s{LINK_SECRET_LENGTH}sQ")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+
+
+class SpokenCode(Uncopyable):
+    """A number, by which the invitation is found, and three words, which are the secret."""
+
+    __slots__ = ("number", "words")
+
+    def __init__(self, number: int, words: Sequence[str]) -> None:
+        """Raises InvalidInvitation."""
+        if not 1 <= number <= MAX_CODE_NUMBER:
+            raise InvalidInvitation(f"a code's number is from 1 to {MAX_CODE_NUMBER}")
+        if len(words) != CODE_WORDS:
+            raise InvalidInvitation(
+                f"a code is a number and {CODE_WORDS} words, like 4-acorn-velvet-sugar"
+            )
+        self.number = number
+        self.words = tuple(map(_whole_word, words))
+
+    @classmethod
+    def generate(cls, number: int) -> SpokenCode:
+        """New random words. The number says nothing about them."""
+        return cls(number, [secrets.choice(word_list()) for _ in range(CODE_WORDS)])
+
+    @classmethod
+    def parse(cls, text: str) -> SpokenCode:
+        """Read a code as a person types it: any case, blanks or dashes between the parts, and of
+        each word three letters or more. Raises InvalidInvitation, which names the wrong word only.
+        """
+        parts = re.split(r"[\s\-\u2010-\u2015\u2212_.,]+", unicodedata.normalize("NFKC", text))
+        number, *words = [part for part in parts if part] or [""]
+        if re.fullmatch("[0-9]{1,3}", number) is None:
+            raise InvalidInvitation("a code begins with its number, like 4-acorn-velvet-sugar")
+        return cls(int(number), words)
+
+    @property
+    def password(self) -> bytes:
+        """What the PAKE gets: the words, without the number."""
+        return "-".join(self.words).encode()
+
+    def __str__(self) -> str:
+        return "-".join([str(self.number), *self.words])
+
+    def __repr__(self) -> str:
+        return f"<SpokenCode number {self.number}>"
+
+
+def _whole_word(typed: str) -> str:
+    lowered = typed.lower()
+    found = [word for word in word_list() if word.startswith(lowered)]
+    if lowered in found:
+        return lowered
+    if len(lowered) < PREFIX_LENGTH or len(found) != 1:
+        raise InvalidInvitation(f"{typed[:20]!r} is no word of the list; nothing was tried with it")
+    return found[0]
+
+
+class Link(Uncopyable):
+    """An invitation link: whose it is, where they are, and a secret that is good once.
+
+    ``identity_key`` -- the inviter's, 32 bytes. ``secret`` -- 32 random bytes. ``expires`` --
+    seconds since 1970. ``addresses`` -- one to eight pairs of host and port.
+    """
+
+    __slots__ = ("_secret", "addresses", "expires", "identity_key")
+
+    def __init__(
+        self,
+        identity_key: bytes,
+        secret: bytes,
+        expires: int,
+        addresses: Sequence[tuple[str, int]],
+    ) -> None:
+        """Raises InvalidInvitation."""
+        try:
+            check_identity_key(identity_key)
+        except InvalidPublicKey:
+            raise InvalidInvitation("a link names an identity that no one can have") from None
+        if len(secret) != LINK_SECRET_LENGTH or not 0 <= expires <= MAX_KNOWN_TIME:
+            raise InvalidInvitation("a link has a secret of 32 bytes, and a time when it expires")
+        if not 1 <= len(addresses) <= MAX_ADDRESSES:
+            raise InvalidInvitation(f"a link has 1 to {MAX_ADDRESSES} addresses")
+        for host, port in addresses:
+            if _HOST.fullmatch(host) is None or not 0 < port <= 65_535:
+                raise InvalidInvitation("a link has an address that cannot be one")
+        self.identity_key = identity_key
+        self._secret = secret
+        self.expires = expires
+        self.addresses = tuple(addresses)
+
+    @classmethod
+    def parse(cls, text: str) -> Link:
+        """Read a link; blanks and line breaks in it do not matter. Raises InvalidInvitation."""
+        text = "".join(text.split())
+        if not text.lower().startswith(_SCHEME + _LINK_PREFIX):
+            raise InvalidInvitation(f"a link begins with {_SCHEME}{_LINK_PREFIX}")
+        if len(text) > MAX_LINK_LENGTH:
+            raise InvalidInvitation("this is longer than any link")
+        try:
+            data = decode_bech32m(_LINK_PREFIX, text[len(_SCHEME) :])
+        except InvalidId:
+            raise InvalidInvitation(
+                "the link is cut short or mistyped: its checksum does not fit; copy all of it"
+            ) from None
+        if data[:1] != bytes([_LINK_VERSION]):
+            raise InvalidInvitation("the link is of a version that this program does not know")
+        if len(data) < _LINK_HEAD.size:
+            raise InvalidInvitation("the link is cut short")
+        _, identity_key, secret, expires = _LINK_HEAD.unpack_from(data)
+        return cls(identity_key, secret, expires, _parse_addresses(data[_LINK_HEAD.size :]))
+
+    @property
+    def text(self) -> str:
+        """The link, one line. In capital letters it means the same, in a smaller QR code."""
+        data = _LINK_HEAD.pack(_LINK_VERSION, self.identity_key, self._secret, self.expires)
+        for host, port in self.addresses:
+            data += bytes([len(host)]) + host.encode() + port.to_bytes(2)
+        text = _SCHEME + encode_bech32m(_LINK_PREFIX, data)
+        if len(text) > MAX_LINK_LENGTH:
+            raise InvalidInvitation("the addresses are too long for a link")
+        return text
+
+    @property
+    def lookup_id(self) -> bytes:
+        """What the joiner shows, so that the inviter finds the link: 16 bytes."""
+        return self._derive(LOOKUP_ID_LENGTH, b"e2ee link lookup id v1")
+
+    @property
+    def psk(self) -> bytes:
+        """The pre-shared key of the handshake, 32 bytes."""
+        return self._derive(32, b"e2ee link psk v1")
+
+    def _derive(self, length: int, label: bytes) -> bytes:
+        return HASHES["SHA256"].hkdf(b"", self._secret, length, label)
+
+
+def _parse_addresses(data: bytes) -> list[tuple[str, int]]:
+    addresses = []
+    while data:
+        length = data[0]
+        host, port, data = data[1 : 1 + length], data[1 + length : 3 + length], data[3 + length :]
+        if len(port) != 2:
+            raise InvalidInvitation("the link is cut short")
+        addresses.append((host.decode("ascii", "replace"), int.from_bytes(port)))
+    return addresses
