@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 
-from e2ee import Peer
 from e2ee.errors import E2EEError, SessionClosed
-from e2ee.messages import Leave, Text, Unsupported
+from e2ee.messages import Leave, Name, Text, Unsupported
 from e2ee.transport import Channel, Timeouts
 
 from .conversation import Conversation
@@ -26,39 +26,27 @@ GOODBYE_TIMEOUT = 2.0
 """Seconds for an orderly close after a signal."""
 
 
-def announce(output: Output, peer: Peer, *, expected: bool) -> None:
-    """Say whom the channel is authenticated to, before a line is sent or shown."""
-    words = " ".join(peer.words)
-    trust = (
-        "This is the identity that you asked for."
-        if expected
-        else "NOT VERIFIED: this may be anybody who can reach this connection. To be sure,\n"
-        "compare the words with those that `e2ee id` shows to the other person, by voice."
-    )
-    output.status(
-        "connected",
-        f"The channel is end-to-end encrypted, and authenticated to\n"
-        f"  {peer.id}\n"
-        f"  their safety words: {words}\n"
-        f"{trust}",
-        peer=peer.id,
-        words=list(peer.words),
-        verified=expected,
-    )
-    if os.isatty(STDIN):
-        output.status("ready", "Write a line and press Enter. Ctrl-D leaves.")
-
-
-async def chat(channel: Channel, output: Output, *, leave_at_end_of_input: bool) -> None:
+async def chat(
+    channel: Channel,
+    output: Output,
+    *,
+    speaker: str,
+    leave_at_end_of_input: bool,
+    own_name: str = "",
+    on_name: Callable[[str], None] = lambda _: None,
+) -> None:
     """Carry lines both ways until one side leaves.
+
+    ``speaker`` -- what the peer's lines are marked with. ``own_name`` -- what to call oneself
+    towards the peer, if anything; ``on_name`` -- gets what the peer calls itself.
 
     Without ``leave_at_end_of_input`` only a person's Ctrl-D leaves; an input that has ended
     otherwise means that there is nothing more to say. Raises E2EEError; CliError where lines may
     not have reached the peer, or cannot be shown.
     """
     conversation = Conversation(channel)
-    hearing = asyncio.create_task(_hear(conversation, output))
-    speaking = asyncio.create_task(_speak(conversation))
+    hearing = asyncio.create_task(_hear(conversation, output, speaker, on_name))
+    speaking = asyncio.create_task(_speak(conversation, own_name))
     try:
         await asyncio.wait({hearing, speaking}, return_when=asyncio.FIRST_COMPLETED)
         we_leave = not hearing.done() and (
@@ -101,8 +89,10 @@ def _check_nothing_lost(
         )
 
 
-async def _speak(conversation: Conversation) -> None:
+async def _speak(conversation: Conversation, own_name: str) -> None:
     person = os.isatty(STDIN)
+    if own_name:
+        await conversation.introduce(own_name)
     async for line in stdin_lines():
         if line or not person:
             await conversation.say(line)
@@ -130,12 +120,16 @@ async def _leave(conversation: Conversation, hearing: asyncio.Task[None]) -> Non
         await conversation.close()
 
 
-async def _hear(conversation: Conversation, output: Output) -> None:
+async def _hear(
+    conversation: Conversation, output: Output, speaker: str, on_name: Callable[[str], None]
+) -> None:
     async with contextlib.aclosing(conversation.incoming()) as messages:
         async for message in messages:
             match message:
                 case Text():
-                    await output.line("peer", message.body)
+                    await output.line(speaker, message.body)
+                case Name():
+                    on_name(message.name)
                 case Unsupported():
                     output.status(
                         "unsupported",

@@ -1,25 +1,134 @@
-"""``e2ee connect``: call somebody who listens, and chat."""
+"""``e2ee connect``: call a contact, or somebody who listens at an address, and chat."""
 
 from __future__ import annotations
 
 import time
 
-from e2ee import Padding, Session
-from e2ee.transport import tcp
+from e2ee import Identity, Padding, Session
+from e2ee.contacts import Contact, ContactBook, TrustPolicy
+from e2ee.errors import (
+    BlockedPeer,
+    ConnectFailed,
+    NoSuchContact,
+    TransportError,
+    Truncated,
+    UnexpectedPeer,
+    UnsupportedSuite,
+)
+from e2ee.ids import decode_id
+from e2ee.opening import KnownDevice
+from e2ee.transport import Channel, tcp
 
 from .addresses import parse_address
-from .chat import TIMEOUTS, announce, chat
-from .home import own_identity
+from .book import Book
+from .chat import TIMEOUTS
+from .config import Config
+from .encounter import meet, talk
+from .exits import CliError, Exit
 from .output import Output
+from .refusals import changed_identity
 
 
-async def connect(address: str, *, peer: str | None, output: Output) -> None:
-    host, port = parse_address(address)
-    session = Session.initiator(
-        own_identity(output), expected_peer=peer, now=time.time(), padding=Padding.CHAT
-    )
+async def connect(
+    book: Book,
+    target: str,
+    *,
+    peer: str | None,
+    policy: TrustPolicy,
+    config: Config,
+    output: Output,
+) -> None:
+    """``target`` -- a contact, by name or id, or an address. ``peer`` -- who has to answer there,
+    by name or id.
+    """
+    contacts = book.read()
+    contact, host, port = _find(contacts, target)
+    expected_id = None if contact is None else contact.id
+    if peer is not None:
+        expected_id = id_of(contacts, peer)
+        contact = contacts.of(decode_id(expected_id))
+    if contact is not None and contact.blocked:
+        raise BlockedPeer(contact)
     where = tcp.display_address((host, port))
     output.status("connecting", f"Connecting to {where} …", address=where)
-    channel = await tcp.connect(host, port, session, timeouts=TIMEOUTS)
-    announce(output, channel.peer, expected=peer is not None)
-    await chat(channel, output, leave_at_end_of_input=True)
+    try:
+        channel = await _open(book, host, port, contact, expected_id)
+    except UnexpectedPeer as error:
+        if contact is None or error.peer is None:
+            raise
+        raise changed_identity(contact, error.peer, target) from None
+    encounter = meet(
+        book,
+        channel,
+        policy,
+        expected=contact,
+        dialled=(host, port),
+        asked_for=peer is not None,
+    )
+    await talk(encounter, book, config, output, leave_at_end_of_input=True)
+
+
+def id_of(contacts: ContactBook, who: str) -> str:
+    """The id of a contact, or an id as it stands. Raises NoSuchContact, InvalidId."""
+    if who.strip().lower().startswith("e2ee1"):
+        decode_id(who)
+        return who.strip().lower()
+    return contacts.get(who).id
+
+
+def _find(contacts: ContactBook, target: str) -> tuple[Contact | None, str, int]:
+    """Who is to answer, where that is known, and where."""
+    try:
+        contact = contacts.get(target)
+    except NoSuchContact:
+        if target.lower().startswith("e2ee1"):
+            raise
+        host, port = parse_address(target)
+        return contacts.at(host, port), host, port
+    if not contact.addresses:
+        raise CliError(
+            f"no address of {contact.name} is known; give it: "
+            f"e2ee connect HOST[:PORT] --peer {contact.name}",
+            Exit.USAGE,
+        )
+    return contact, contact.addresses[0].host, contact.addresses[0].port
+
+
+async def _open(
+    book: Book, host: str, port: int, contact: Contact | None, expected_id: str | None
+) -> Channel:
+    device_key = None if contact is None else _device_at(contact, host, port)
+    if device_key is not None:
+        sequence = book.change(lambda contacts: contacts.next_sequence(time.time()))
+        device = KnownDevice(device_key, sequence)
+        try:
+            return await _call(book.identity, host, port, expected_id, device)
+        except UnsupportedSuite:
+            pass  # They do not know this device, or have another one: SPEC.md section 4.3.
+    return await _call(book.identity, host, port, expected_id, None)
+
+
+async def _call(
+    identity: Identity, host: str, port: int, expected_id: str | None, device: KnownDevice | None
+) -> Channel:
+    session = Session.initiator(
+        identity, device=device, expected_peer=expected_id, now=time.time(), padding=Padding.CHAT
+    )
+    try:
+        return await tcp.connect(host, port, session, timeouts=TIMEOUTS)
+    except ConnectFailed:
+        raise
+    except (TransportError, Truncated) as error:
+        raise CliError(
+            f"no answer from {tcp.display_address((host, port))}: {error}. If they listen to "
+            "contacts only, they do not know this device: meet once while they run `e2ee listen`",
+            Exit.NETWORK,
+        ) from None
+
+
+def _device_at(contact: Contact, host: str, port: int) -> bytes | None:
+    """The device that answered there, or else the one that was met last."""
+    for address in contact.addresses:
+        if (address.host, address.port) == (host, port):
+            return address.static_key
+    return contact.devices[0].static_key if contact.devices else None

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from e2ee.errors import SessionClosed, UnexpectedMessage
-from e2ee.messages import Leave, Receipt, Text, Unsupported, decode_chat, encode
+from e2ee.messages import Leave, Name, Receipt, Text, Unsupported, decode_chat, encode
 from e2ee.transport import Channel
 
 
@@ -45,12 +45,16 @@ class Conversation:
         await self._channel.send(encode(text))
         self._said += 1
 
+    async def introduce(self, name: str) -> None:
+        """Say what we call ourselves. Raises what ``Channel.send`` raises."""
+        await self._channel.send(encode(Name(name=name)))
+
     async def all_confirmed(self) -> None:
         """Wait until the peer has shown everything that was said."""
         async with self._news:
             await self._news.wait_for(lambda: self.unconfirmed <= 0)
 
-    async def incoming(self) -> AsyncGenerator[Text | Leave | Unsupported]:
+    async def incoming(self) -> AsyncGenerator[Text | Leave | Name | Unsupported]:
         """What the peer says, until it closes. A text counts as shown when the next is asked for.
 
         After the peer's leave it is closed from here, when all that was said is confirmed. Raises

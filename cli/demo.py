@@ -16,7 +16,7 @@ from e2ee import Identity, Padding, Session
 from e2ee.messages import Text
 from e2ee.transport import Channel, Stream, tcp
 
-from .chat import TIMEOUTS, announce, chat
+from .chat import TIMEOUTS, chat
 from .conversation import Conversation
 from .exits import CliError, Exit
 from .lines import STDIN
@@ -50,9 +50,15 @@ async def demo(*, wire: bool, output: Output) -> None:
         if wire:
             stream = WatchedStream(stream, lambda line: output.status("wire", line))
         channel = await Channel.open(stream, session, timeouts=TIMEOUTS)
-        announce(output, channel.peer, expected=False)
+        output.status(
+            "connected",
+            "The channel is end-to-end encrypted. Nobody has verified the other end, which is\n"
+            f"  {channel.peer.id}\n"
+            f"  their safety words: {' '.join(channel.peer.words)}",
+        )
         if os.isatty(STDIN):
-            await chat(channel, output, leave_at_end_of_input=True)
+            output.status("ready", "Write a line and press Enter. Ctrl-D leaves.")
+            await chat(channel, output, speaker="peer", leave_at_end_of_input=True)
         else:
             await _recite(channel, output)
     output.status("over", "That was a real session. Next: e2ee listen, and e2ee connect.")

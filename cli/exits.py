@@ -9,13 +9,21 @@ from e2ee.errors import (
     CertificateError,
     ConnectFailed,
     E2EEError,
-    IdentityFileError,
+    FileError,
+    IdentityLocked,
     InvalidId,
+    InvalidInvitation,
+    InvitationRefused,
     MessageTooLarge,
+    NameRefused,
+    NoSuchContact,
+    OverLimit,
     OwnIdentity,
     ProtocolError,
     TransportError,
+    TrustRefused,
     UnexpectedPeer,
+    WrongPassphrase,
 )
 
 
@@ -25,9 +33,11 @@ class Exit(IntEnum):
     OK = 0
     INTERNAL = 1
     USAGE = 2
+    NO_CONTACT = 3
     NETWORK = 4
     TRUST = 5
     NOT_CONFIRMED = 6
+    INVITATION = 7
     IN_USE = 8
     OVER_LIMIT = 9
     FILES = 10
@@ -40,14 +50,24 @@ class Exit(IntEnum):
 class CliError(Exception):
     """An error of the command line itself, with its exit code."""
 
-    def __init__(self, message: str, code: Exit) -> None:
+    def __init__(self, message: str, code: Exit, **fields: object) -> None:
+        """``fields`` -- what ``--json`` shows beside the message."""
         super().__init__(message)
         self.code = code
+        self.fields = fields
 
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (InvalidId, Exit.USAGE),
-    (IdentityFileError, Exit.FILES),
+    (NameRefused, Exit.USAGE),
+    (NoSuchContact, Exit.NO_CONTACT),
+    (InvalidInvitation, Exit.INVITATION),
+    (InvitationRefused, Exit.INVITATION),
+    (OverLimit, Exit.OVER_LIMIT),
+    (TrustRefused, Exit.TRUST),
+    (IdentityLocked, Exit.IN_USE),
+    (WrongPassphrase, Exit.IN_USE),
+    (FileError, Exit.FILES),
     (AddressInUse, Exit.IN_USE),
     (MessageTooLarge, Exit.OVER_LIMIT),
     (CertificateError, Exit.TRUST),

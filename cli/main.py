@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from e2ee.contacts import TrustPolicy
+
 from . import connect as connecting
+from . import contact_commands, identity_commands
 from . import demo as demonstration
+from . import invite as inviting
+from . import join as joining
 from . import listen as listening
 from .addresses import DEFAULT_PORT
-from .exits import Exit, describe, exit_code
-from .home import own_identity
+from .book import Book
+from .config import GRADES, Config, load_config
+from .exits import Exit
+from .home import PROFILE_VARIABLE, own_identity
 from .output import Output
+from .reports import JsonOption, report, report_errors
 from .signals import run
 
 app = typer.Typer(
@@ -28,28 +35,24 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+app.add_typer(contact_commands.app, name="contact")
+app.add_typer(identity_commands.app, name="id")
+
 Peer = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Talk to this identity (e2ee1…) only, and to nobody else."),
+    typer.Option(metavar="WHO", help="Talk to this contact, or this id (e2ee1…), only."),
 ]
+Host = Annotated[str | None, typer.Option(help="Listen on this address or name only, not on all.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 for any free one.")]
+Require = Annotated[
+    Literal["seen", "invited", "verified"] | None,
+    typer.Option(help="Talk only to who is known at least so well. Also in config.toml."),
+]
+Alias = Annotated[str, typer.Option("--as", metavar="NAME", help="What I call the other person.")]
 
 
-def _report_errors(output: Output, work: Callable[[], None]) -> None:
-    try:
-        work()
-    except KeyboardInterrupt:
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    except Exception as error:  # noqa: BLE001 -- a user never sees a traceback
-        code = exit_code(error)
-        _report(output, describe(error), code)
-        raise typer.Exit(code) from None
-
-
-def _report(output: Output, message: str, code: int) -> None:
-    # The terminal has just shown ^C where the cursor was.
-    begin = "\n" if code == Exit.INTERRUPTED and os.isatty(0) else ""
-    output.status("error", f"{begin}e2ee: {message}", message=message, code=code)
+def _policy(require: str | None, config: Config) -> TrustPolicy:
+    return TrustPolicy(config.require if require is None else GRADES[require])
 
 
 @app.callback(invoke_without_command=True)
@@ -58,7 +61,13 @@ def _options(
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.")
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Be this one of several people; also E2EE_PROFILE."),
+    ] = None,
 ) -> None:
+    if profile is not None:
+        os.environ[PROFILE_VARIABLE] = profile
     if show_version:
         typer.echo(f"e2ee {version('e2ee-session')}")
     elif context.invoked_subcommand is None:
@@ -73,49 +82,191 @@ def demo(
 ) -> None:
     """Chat with a second process on this machine; nothing else is needed."""
     output = Output(as_json=False, always_label=True)
-    _report_errors(output, lambda: run(demonstration.demo(wire=wire, output=output)))
+    report_errors(output, lambda: run(demonstration.demo(wire=wire, output=output)))
 
 
 @app.command()
 def listen(
-    host: Annotated[
-        str | None, typer.Option(help="Listen on this address or name only, not on all.")
-    ] = None,
-    port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port; 0 for any free one.")
-    ] = DEFAULT_PORT,
+    host: Host = None,
+    port: Port = DEFAULT_PORT,
+    known: Annotated[
+        bool, typer.Option("--known", help="Answer contacts only; give others not a byte.")
+    ] = False,
     peer: Peer = None,
-    json: Json = False,
+    require: Require = None,
+    json: JsonOption = False,
 ) -> None:
     """Wait for somebody to connect, and chat."""
     output = Output(as_json=json)
-    _report_errors(output, lambda: run(listening.listen(host, port, peer=peer, output=output)))
+
+    def work() -> None:
+        config, book = load_config(), Book(own_identity(output))
+        run(
+            listening.listen(
+                book,
+                host,
+                port,
+                known=known,
+                peer=peer,
+                policy=_policy(require, config),
+                config=config,
+                output=output,
+            )
+        )
+
+    report_errors(output, work)
 
 
 @app.command()
 def connect(
-    address: Annotated[str, typer.Argument(metavar="HOST[:PORT]", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME | HOST[:PORT]", help="A contact, or an address.", show_default=False
+        ),
+    ],
     peer: Peer = None,
-    json: Json = False,
+    require: Require = None,
+    json: JsonOption = False,
 ) -> None:
     """Connect to somebody who listens, and chat. Reads lines from standard input."""
     output = Output(as_json=json)
-    _report_errors(output, lambda: run(connecting.connect(address, peer=peer, output=output)))
+
+    def work() -> None:
+        config, book = load_config(), Book(own_identity(output))
+        run(
+            connecting.connect(
+                book,
+                target,
+                peer=peer,
+                policy=_policy(require, config),
+                config=config,
+                output=output,
+            )
+        )
+
+    report_errors(output, work)
 
 
-@app.command("id")
-def show_id(json: Json = False) -> None:
-    """Show who I am: my id and my safety words."""
+@app.command()
+def join(
+    code: Annotated[
+        str | None,
+        typer.Argument(
+            help="The spoken code; without it I ask, which is safer.", show_default=False
+        ),
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Ask for a link, not for a code.")] = False,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read the code or the link from this file.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="HOST[:PORT]", help="Where the inviter is, if not on this network."),
+    ] = None,
+    alias: Alias = "",
+    require: Require = None,
+    json: JsonOption = False,
+) -> None:
+    """Come in by somebody's invitation, and chat."""
     output = Output(as_json=json)
 
     def work() -> None:
-        identity = own_identity(output)
-        words = " ".join(identity.words)
-        output.data(
-            f"{identity.id}\nsafety words: {words}", id=identity.id, words=list(identity.words)
+        config, book = load_config(), Book(own_identity(output))
+        run(
+            joining.join(
+                book,
+                code,
+                by_link=link,
+                file=file,
+                at=at,
+                name=alias,
+                policy=_policy(require, config),
+                config=config,
+                output=output,
+            )
         )
 
-    _report_errors(output, work)
+    report_errors(output, work)
+
+
+invite_app = typer.Typer(help="Let somebody in who shares nothing with me yet, and chat.")
+app.add_typer(invite_app, name="invite")
+
+
+@invite_app.callback(invoke_without_command=True)
+def invite(
+    context: typer.Context,
+    link: Annotated[
+        bool, typer.Option("--link", help="By a link to paste, not by a code to speak.")
+    ] = False,
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="How long a link is good for: 30m, 12h, 1d, 2w.")
+    ] = "1d",
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="HOST[:PORT]", help="Tell the other person this address of mine."),
+    ] = None,
+    host: Host = None,
+    port: Port = DEFAULT_PORT,
+    alias: Alias = "",
+    require: Require = None,
+    json: JsonOption = False,
+) -> None:
+    """Let somebody in who shares nothing with me yet, and chat."""
+    if context.invoked_subcommand is not None:
+        return
+    output = Output(as_json=json)
+
+    def work() -> None:
+        config, book = load_config(), Book(own_identity(output))
+        policy = _policy(require, config)
+        if link:
+            lifetime = inviting.parse_lifetime(expires)
+            run(
+                inviting.invite_by_link(
+                    book,
+                    host,
+                    port,
+                    at=at,
+                    lifetime=lifetime,
+                    name=alias,
+                    policy=policy,
+                    config=config,
+                    output=output,
+                )
+            )
+        else:
+            run(
+                inviting.invite_by_code(
+                    book,
+                    host,
+                    port,
+                    at=at,
+                    name=alias,
+                    policy=policy,
+                    config=config,
+                    output=output,
+                )
+            )
+
+    report_errors(output, work)
+
+
+@invite_app.command("list")
+def list_links(json: JsonOption = False) -> None:
+    """The links that are pending."""
+    output = Output(as_json=json)
+    report_errors(output, lambda: inviting.list_links(Book(own_identity(output)), output))
+
+
+@invite_app.command("revoke")
+def revoke_link(
+    link: Annotated[str, typer.Argument(metavar="LINK", help="Its eight digits in the list.")],
+) -> None:
+    """Make a pending link useless."""
+    output = Output(as_json=False)
+    report_errors(output, lambda: inviting.revoke_link(Book(own_identity(output)), link, output))
 
 
 def main() -> NoReturn:
@@ -130,10 +281,10 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         code = error.exit_code
-        _report(output, f"{error.format_message().rstrip('.')}; see e2ee --help", code)
+        report(output, f"{error.format_message().rstrip('.')}; see e2ee --help", code)
     except OSError as error:  # From --help and --version; commands report their own.
         code = Exit.FILES
-        _report(output, f"cannot write to standard output: {error.strerror}", code)
+        report(output, f"cannot write to standard output: {error.strerror}", code)
     sys.exit(code)
 
 

@@ -34,6 +34,11 @@ class Output:
         self._pipe = stat.S_ISFIFO(os.fstat(STDOUT).st_mode)
         self._label = not as_json and (self._terminal or always_label)
 
+    @property
+    def to_terminal(self) -> bool:
+        """Whether what ``data`` gives is for the eyes of a person."""
+        return self._terminal and not self._as_json
+
     async def line(self, speaker: str, body: str) -> None:
         """A text of the chat. At a terminal it is marked, so that no peer can pose as us.
 

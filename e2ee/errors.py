@@ -3,6 +3,7 @@
     E2EEError
     ├── ProtocolError        the peer, or somebody between, broke the protocol; the object is dead
     ├── UsageError           you called something that cannot be done; nothing changed
+    ├── TrustRefused         the peer is authenticated, but not one to talk to
     ├── FileError            a file on this machine cannot be used: an identity, the contacts
     └── TransportError       the stream below failed or took too long
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from e2ee.certificate import Peer
+    from e2ee.contacts import Contact, Grade
     from e2ee.events import Event
 
 
@@ -135,12 +137,76 @@ class InvalidInvitation(UsageError):
     """A text is not an invitation: a code or a link that is mistyped, cut short or of no use."""
 
 
+class NoSuchContact(UsageError):
+    """Nobody in the book has this name or id."""
+
+
+class NameRefused(UsageError):
+    """A name or an identity that a contact cannot take: it is another's, or not fit to be shown."""
+
+
+class OverLimit(UsageError):
+    """There is no room for more."""
+
+
+class TrustRefused(E2EEError):
+    """The channel is authenticated, but the policy forbids to talk to whom it leads to."""
+
+
+class ChangedIdentity(TrustRefused):
+    """Somebody else answers under a known name or address. ``contact`` is who was expected,
+    ``peer`` who it is."""
+
+    def __init__(self, contact: Contact, peer: Peer) -> None:
+        super().__init__(f"this is not the {contact.name} that is known: the identity is another")
+        self.contact = contact
+        self.peer = peer
+
+
+class BlockedPeer(TrustRefused):
+    """The peer is a contact that was blocked."""
+
+    def __init__(self, contact: Contact) -> None:
+        super().__init__(
+            f"{contact.name} is blocked; to allow them again: e2ee contact unblock {contact.name}"
+        )
+        self.contact = contact
+
+
+class NotTrustedEnough(TrustRefused):
+    """The peer's grade is below the one that is required."""
+
+    def __init__(self, peer: Peer, grade: Grade, required: Grade) -> None:
+        super().__init__(
+            f"{peer.id} is {grade.name.lower()}, but {required.name.lower()} is required"
+        )
+        self.peer = peer
+        self.grade = grade
+        self.required = required
+
+
 class FileError(E2EEError):
     """A file of this program is missing, damaged, unsafe or not writable."""
 
 
 class IdentityFileError(FileError):
     """An identity file is missing, damaged, of another version, unsafe or not writable."""
+
+
+class IdentityLocked(IdentityFileError):
+    """The identity file is locked with a passphrase, and none was given."""
+
+
+class WrongPassphrase(IdentityFileError):
+    """The passphrase does not open the identity file."""
+
+
+class ContactFileError(FileError):
+    """The contact file is damaged, another identity's, of another version, or not writable."""
+
+
+class ContactFileBusy(ContactFileError):
+    """Another program is writing the contacts at this moment; try again."""
 
 
 class TransportError(E2EEError):

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.certificate import pad_payload, sign_certificate, verify_payload
-from e2ee.errors import CertificateError, IdentityFileError, UsageError
+from e2ee.errors import (
+    CertificateError,
+    IdentityFileError,
+    IdentityLocked,
+    UsageError,
+    WrongPassphrase,
+)
 from e2ee.ids import encode_id, safety_words
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.messages import Certificate, CodePayload, HandshakePayload, KnownPayload
+from e2ee.passphrase import NotLocked, WrongKey, lock, unlock
+from e2ee.primitives import HASHES
 from e2ee.private_file import as_path, read_private, write_private
 
 DAY = 86_400
@@ -31,8 +41,12 @@ CLOCK_TOLERANCE = DAY
 """Seconds that a certificate is valid before it was issued: two clocks may differ."""
 
 FILE_HEADER = "e2ee identity, version 1"
+LOCKED_HEADER = "e2ee locked identity, version 1\n"
 _FILE_FIELDS = ("identity-key", "device-key", "certificate", "signature")
 MAX_FILE_SIZE = 4096
+SEED_LENGTH = 32
+
+T = TypeVar("T")
 
 
 class Identity(Uncopyable):
@@ -92,6 +106,25 @@ class Identity(Uncopyable):
         )
         return cls(identity_key, device_key, sign_certificate(identity_key, certificate))
 
+    @classmethod
+    def from_seed(cls, seed: bytes, *, now: float | None = None) -> Identity:
+        """The identity of this Ed25519 seed, 32 bytes, with a new device key.
+
+        ``now`` as for ``generate``. Raises UsageError.
+        """
+        if not isinstance(seed, bytes) or len(seed) != SEED_LENGTH:
+            raise UsageError(f"a seed has {SEED_LENGTH} bytes")
+        key = Ed25519PrivateKey.from_private_bytes(seed)
+        return cls._certified(key, X25519PrivateKey.generate(), now)
+
+    def use_seed(self, use: Callable[[bytes], T]) -> T:
+        """What ``use`` makes of the Ed25519 seed, 32 bytes: whoever has that is this person."""
+        return use(self._identity_key.private_bytes_raw())
+
+    def rotated(self, now: float) -> Identity:
+        """The same identity with a new device key and certificate."""
+        return self._certified(self._identity_key, X25519PrivateKey.generate(), now)
+
     def renewed(self, now: float) -> Identity:
         """The same identity and device with a certificate dated anew."""
         return self._certified(self._identity_key, self.device_key, now)
@@ -137,20 +170,34 @@ class Identity(Uncopyable):
             )
         return pad_payload(self._payload)
 
+    def derive(self, label: bytes, salt: bytes) -> bytes:
+        """A secret of 32 bytes for the owner's own use, such as the key of a file.
+
+        Whoever has the identity key can derive it: it lasts as long as the identity, on every
+        device. ``label`` names the use. SPEC.md section 8.3.
+        """
+        return HASHES["SHA256"].hkdf(
+            salt, self._identity_key.private_bytes_raw(), 32, b"e2ee own secret v1\0" + label
+        )
+
     def __repr__(self) -> str:
         return f"<Identity {self.id}>"
 
     # The file.
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Identity:
+    def load(cls, path: str | os.PathLike[str], passphrase: str | None = None) -> Identity:
         """Read an identity file.
 
-        Raises IdentityFileError: missing, readable by others, of a foreign version, or damaged
-        in any way (the certificate in the file must fit its keys).
+        Raises IdentityLocked where it needs a passphrase, WrongPassphrase; IdentityFileError for
+        one that is missing, readable by others, of a foreign version, or damaged in any way (the
+        certificate in the file must fit its keys).
         """
         path = as_path(path, IdentityFileError)
-        fields = _parse(read_private(path, MAX_FILE_SIZE, IdentityFileError), path)
+        data = read_private(path, MAX_FILE_SIZE, IdentityFileError)
+        if data.startswith(LOCKED_HEADER.encode()):
+            data = _unlocked(data, passphrase, path)
+        fields = _parse(data, path)
         try:
             return cls(
                 Ed25519PrivateKey.from_private_bytes(fields["identity-key"]),
@@ -162,11 +209,18 @@ class Identity(Uncopyable):
                 f"{path} is damaged: its keys and its certificate do not fit; restore a backup"
             ) from None
 
-    def save(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        passphrase: str | None = None,
+    ) -> None:
         """Write the identity file: created 0600, complete or not at all.
 
-        An existing file is kept, and IdentityFileError raised, unless ``replace`` is true.
-        Raises IdentityFileError where the file cannot be written.
+        With a ``passphrase`` the file is locked. An existing file is kept, and IdentityFileError
+        raised, unless ``replace`` is true. Raises IdentityFileError where the file cannot be
+        written, UsageError for what is no passphrase.
         """
         path = as_path(path, IdentityFileError)
         values = (
@@ -179,12 +233,22 @@ class Identity(Uncopyable):
             f"{name} {base64.urlsafe_b64encode(value).decode()}"
             for name, value in zip(_FILE_FIELDS, values, strict=True)
         ]
-        write_private(
-            path,
-            ("\n".join(lines) + "\n").encode(),
-            replace=replace,
-            error=IdentityFileError,
-        )
+        text = "\n".join(lines) + "\n"
+        if passphrase is not None:
+            text = LOCKED_HEADER + lock(text.encode(), passphrase, LOCKED_HEADER)
+        write_private(path, text.encode(), replace=replace, error=IdentityFileError)
+
+
+def _unlocked(data: bytes, passphrase: str | None, path: Path) -> bytes:
+    if passphrase is None:
+        raise IdentityLocked(f"{path} is locked with a passphrase")
+    text = data.decode("ascii", "replace").removeprefix(LOCKED_HEADER)
+    try:
+        return unlock(text, passphrase, LOCKED_HEADER)
+    except NotLocked:
+        raise IdentityFileError(f"{path} is not a whole identity file; restore a backup") from None
+    except WrongKey:
+        raise WrongPassphrase(f"this passphrase does not open {path}") from None
 
 
 def _parse(data: bytes, path: Path) -> dict[str, bytes]:

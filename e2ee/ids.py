@@ -18,6 +18,9 @@ _PREFIX = "e2ee"
 ID_LENGTH = len(_PREFIX) + 1 + 52 + _CHECKSUM_LENGTH
 """63 characters: ``e2ee1``, 52 for the key, 6 of checksum."""
 
+PREFIX_LENGTH = 3
+"""Letters that tell the words of the list apart."""
+
 WORD_COUNT = 8
 """Words of 10.3 bits each: 82.7 bits."""
 
@@ -128,6 +131,15 @@ def word_list() -> tuple[str, ...]:
     """The 1,296 words of EFF's short list 2; the first three letters tell them apart."""
     text = files("e2ee").joinpath("words.txt").read_text("ascii")
     return tuple(line for line in text.split("\n") if line and not line.startswith("#"))
+
+
+def whole_word(typed: str) -> str | None:
+    """The word of the list that somebody means by it, or by its first three letters or more."""
+    lowered = typed.lower()
+    found = [word for word in word_list() if word.startswith(lowered)]
+    if lowered in found:
+        return lowered
+    return found[0] if len(lowered) >= PREFIX_LENGTH and len(found) == 1 else None
 
 
 def safety_words(identity_key: bytes) -> tuple[str, ...]:

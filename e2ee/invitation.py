@@ -7,10 +7,11 @@ import secrets
 import struct
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.errors import InvalidId, InvalidInvitation, InvalidPublicKey
-from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, word_list
+from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, whole_word, word_list
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.primitives import HASHES
 
@@ -18,8 +19,6 @@ CODE_WORDS = 3
 """Words of a code, 10.3 bits each: 31 bits."""
 
 MAX_CODE_NUMBER = 999
-PREFIX_LENGTH = 3
-"""Letters that tell the words of the list apart."""
 
 LINK_SECRET_LENGTH = 32
 LOOKUP_ID_LENGTH = 16
@@ -53,7 +52,7 @@ class SpokenCode(Uncopyable):
     @classmethod
     def generate(cls, number: int) -> SpokenCode:
         """New random words. The number says nothing about them."""
-        return cls(number, [secrets.choice(word_list()) for _ in range(CODE_WORDS)])
+        return cls(number, [secrets.choice(_code_words()) for _ in range(CODE_WORDS)])
 
     @classmethod
     def parse(cls, text: str) -> SpokenCode:
@@ -78,14 +77,17 @@ class SpokenCode(Uncopyable):
         return f"<SpokenCode number {self.number}>"
 
 
+@cache
+def _code_words() -> tuple[str, ...]:
+    """The list without its one word that has a dash: 1,295."""
+    return tuple(word for word in word_list() if "-" not in word)
+
+
 def _whole_word(typed: str) -> str:
-    lowered = typed.lower()
-    found = [word for word in word_list() if word.startswith(lowered)]
-    if lowered in found:
-        return lowered
-    if len(lowered) < PREFIX_LENGTH or len(found) != 1:
+    word = whole_word(typed)
+    if word is None or "-" in word:
         raise InvalidInvitation(f"{typed[:20]!r} is no word of the list; nothing was tried with it")
-    return found[0]
+    return word
 
 
 class Link(Uncopyable):

@@ -27,6 +27,9 @@ MAX_TEXT_LENGTH = 2**20
 """Bytes of UTF-8 in one chat text. Escaped at worst (six bytes for one), it still fits the
 default message limit of a session, 16 MiB."""
 
+MAX_CLAIMED_NAME = 64
+"""Characters of a name that somebody gives themselves."""
+
 
 class WireModel(BaseModel):
     model_config = ConfigDict(
@@ -145,7 +148,14 @@ class Leave(WireModel):
     kind: Literal["leave"] = "leave"
 
 
-KnownChat: TypeAlias = Text | Receipt | Leave
+class Name(WireModel):
+    """What the sender calls themselves: a claim, and shown as one."""
+
+    kind: Literal["name"] = "name"
+    name: Annotated[str, Field(min_length=1, max_length=MAX_CLAIMED_NAME)]
+
+
+KnownChat: TypeAlias = Text | Receipt | Leave | Name
 _CHAT: TypeAdapter[KnownChat] = TypeAdapter(Annotated[KnownChat, Field(discriminator="kind")])
 
 
@@ -159,7 +169,7 @@ class Unsupported:
 
 ChatMessage: TypeAlias = KnownChat | Unsupported
 
-_KNOWN_KINDS = frozenset({"text", "receipt", "leave"})
+_KNOWN_KINDS = frozenset({"text", "receipt", "leave", "name"})
 _KIND = re.compile(rb'\{"kind":"([a-z][a-z0-9_.-]{0,31})"[,}]')
 
 # The canonical form.

@@ -287,7 +287,9 @@ class Opening(Uncopyable):
         suite = SUITES.get(number)
         if suite is None or not self._accepted.accepts(suite):
             self._refuse(Code.SUITE_REFUSED, self._accepted.first.number)
-            raise UnsupportedSuite(f"the peer wants {_describe(number)}, not accepted here")
+            raise UnsupportedSuite(
+                f"the peer wants the suite {_describe(number)}, not accepted here"
+            )
         self.suite = suite
         self._hello = self._prologue = hello
         self._steps = list(RESPONDER[suite.approach])
@@ -536,7 +538,7 @@ def _commitment(identity_key: bytes, nonce: bytes) -> bytes:
 
 def _describe(number: int) -> str:
     suite = SUITES.get(number)
-    return f"the suite {suite.name}" if suite else f"a suite with the number {number:#06x}"
+    return suite.name if suite else f"number {number:#06x}"
 
 
 def _check_magic(beginning: bytes) -> None:

@@ -33,7 +33,7 @@ import pytest
         (["listen", "--port", "99999"], 2, "port"),
         (["listen", "--port", "0", "--host", "nonexistent.invalid"], 4, "cannot be resolved"),
         (["listen", "--port", "0", "--host", "203.0.113.9"], 4, "cannot listen"),
-        (["listen", "--port", "0", "--peer", "bob"], 2, "an id begins with e2ee1"),
+        (["listen", "--port", "0", "--peer", "bob"], 3, "no contact is called 'bob'"),
         (["--nope"], 2, "No such option"),
     ],
 )

@@ -30,7 +30,7 @@ def test_without_a_terminal_it_holds_a_conversation_by_itself(e2ee: Any) -> None
     lines = out.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["peer", "you"] * 3 + ["peer"]
     assert "peer: I can read it: Hello! Is anybody there?" in lines
-    assert "NOT VERIFIED" in err
+    assert "Nobody has verified" in err
     assert not (e2ee.folder / "alice").exists()
 
 
@@ -50,7 +50,7 @@ def test_a_person_chats_with_the_peer(e2ee: Any) -> None:
     mine = pexpect.spawn(
         e2ee.path, ["demo"], env=e2ee.environment("alice"), encoding="utf-8", timeout=20
     )
-    mine.expect("NOT VERIFIED")
+    mine.expect("Nobody has verified")
     mine.expect("peer: Hello!")
     mine.sendline("[/bad] {body} %s")
     mine.expect_exact("peer: I can read it: [/bad] {body} %s")

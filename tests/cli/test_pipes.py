@@ -41,7 +41,7 @@ def test_what_was_on_its_way_when_the_other_leaves_still_arrives(e2ee: Any) -> N
         bob.stdin.flush()
         alice = e2ee.start("connect", address)
         for line in alice.stderr:
-            if b"voice" in line:
+            if b"Connected" in line:
                 break
         code, out, _ = e2ee.finish(alice, b"")
         bob.stdin.close()
@@ -255,7 +255,7 @@ def test_a_second_signal_ends_the_program_at_once(e2ee: Any) -> None:
         _, address = e2ee.listen()
         alice = e2ee.start("connect", address)
         for line in alice.stderr:
-            if b"voice" in line:
+            if b"Connected" in line:
                 break
         alice.send_signal(signal.SIGTERM)
         time.sleep(pause)
@@ -293,7 +293,7 @@ def test_input_that_does_not_block_is_waited_for(e2ee: Any) -> None:
     alice = e2ee.start("connect", address, stdin=reading)
     os.close(reading)
     for line in alice.stderr:
-        if b"voice" in line:
+        if b"Connected" in line:
             break
     os.write(writing, b"late\n")
     os.close(writing)

@@ -23,6 +23,7 @@ from e2ee.messages import (
     KeyUpdate,
     KnownPayload,
     Leave,
+    Name,
     Ping,
     Pong,
     Receipt,
@@ -55,9 +56,10 @@ EXAMPLES: dict[type[WireModel], WireModel] = {
     Text: Text(id=1, body='line\n"quoted" \\ \x00\x1f\x7f é 世 🔑'),
     Receipt: Receipt(id=2**53 - 1),
     Leave: Leave(),
+    Name: Name(name="Zoë"),
 }
 CONTROL = (Close, KeyUpdate, RefreshOffer, RefreshAnswer, RefreshSwitch, Ping, Pong)
-CHAT = (Text, Receipt, Leave)
+CHAT = (Text, Receipt, Leave, Name)
 
 all_models = pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: model.__name__)
 

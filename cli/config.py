@@ -1,0 +1,48 @@
+"""The configuration of a profile: ``config.toml`` in its folder. README.md has the keys."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+
+from e2ee.contacts import MAX_NAME_LENGTH, Grade
+
+from .exits import CliError, Exit
+from .home import home
+
+CONFIG_FILE = "config.toml"
+
+GRADES = {grade.name.lower(): grade for grade in Grade if grade is not Grade.NEW}
+"""The values of ``--require``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """``require`` -- the least grade of whom to talk to. ``name`` -- what to call oneself."""
+
+    require: Grade = Grade.NEW
+    name: str = ""
+
+
+def load_config() -> Config:
+    """Raises CliError, which names the file and what is wrong with it."""
+    path = home() / CONFIG_FILE
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        return Config()
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}", Exit.FILES) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CliError(f"{path} is not TOML: {error}", Exit.USAGE) from None
+    require, name = values.pop("require", None), values.pop("name", "")
+    if values:
+        raise CliError(f"{path} has {next(iter(values))!r}, which means nothing", Exit.USAGE)
+    if require is not None and require not in GRADES:
+        raise CliError(f"{path}: require is one of {', '.join(GRADES)}", Exit.USAGE)
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not (name + " ").isprintable():
+        raise CliError(
+            f"{path}: name is a text of at most {MAX_NAME_LENGTH} printable characters", Exit.USAGE
+        )
+    return Config(GRADES.get(require, Grade.NEW), name)

@@ -1,0 +1,150 @@
+"""Whom a fresh channel leads to: judged, remembered and said, before a line is sent or shown."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from e2ee.contacts import Contact, Grade, How, TrustPolicy, Verdict
+from e2ee.suites import Approach
+from e2ee.transport import Channel
+
+from .book import Book
+from .chat import chat
+from .config import Config
+from .lines import STDIN
+from .names import label
+from .output import Output
+
+PROVED: dict[Approach, tuple[Grade, How]] = {
+    Approach.MEETING: (Grade.NEW, "meeting"),
+    Approach.KNOWN: (Grade.NEW, "meeting"),
+    Approach.LINK: (Grade.INVITED, "link"),
+    Approach.CODE: (Grade.VERIFIED, "code"),
+}
+"""What an opening of each kind proves by itself, and what a contact that it makes has."""
+
+BY: dict[How, str] = {
+    "meeting": "not verified",
+    "link": "paired by link",
+    "code": "verified by code",
+    "comparison": "verified by comparison",
+}
+
+
+class Encounter(NamedTuple):
+    """A channel, what was known of its peer before, and the contact that they are now."""
+
+    channel: Channel
+    verdict: Verdict
+    contact: Contact
+    asked_for: bool
+    """Whether the user had named this identity."""
+
+
+def day(seconds: float) -> str:
+    """2026-11-24, in the local time zone."""
+    return time.strftime("%Y-%m-%d", time.localtime(seconds))
+
+
+def meet(
+    book: Book,
+    channel: Channel,
+    policy: TrustPolicy,
+    *,
+    expected: Contact | None = None,
+    dialled: tuple[str, int] | None = None,
+    name: str = "",
+    asked_for: bool = False,
+) -> Encounter:
+    """Judge the peer by what was known of them, and remember the meeting.
+
+    ``expected`` -- as for ``TrustPolicy.judge``. ``dialled`` -- where they answered. ``name`` --
+    an alias for somebody new. Raises TrustRefused, NameRefused and what a book raises.
+    """
+    grade, how = PROVED[channel.suite.approach]
+    contacts = book.read()
+    verdict = policy.judge(contacts, channel.peer, proved=grade, expected=expected)
+    if verdict.contact is not None:
+        name = ""
+    contact = book.change(
+        lambda contacts: contacts.meet(channel.peer, how, time.time(), address=dialled, name=name)
+    )
+    return Encounter(channel, verdict, contact, asked_for)
+
+
+async def talk(
+    encounter: Encounter,
+    book: Book,
+    config: Config,
+    output: Output,
+    *,
+    leave_at_end_of_input: bool,
+) -> None:
+    """Say whom the channel is authenticated to, and chat. Raises what ``chat`` raises."""
+    channel, verdict, contact, _ = encounter
+    others = [known for known in book.read().contacts if known.identity != contact.identity]
+    output.status(
+        "connected",
+        _who(encounter, label(contact, others)),
+        peer=contact.id,
+        name=contact.name,
+        claimed_name=contact.claimed_name,
+        words=list(contact.words),
+        grade=contact.grade.name.lower(),
+        how=contact.how,
+        known_since=None if verdict.contact is None else contact.first_seen,
+        verified=contact.grade is Grade.VERIFIED,
+    )
+    if os.isatty(STDIN):
+        output.status("ready", "Write a line and press Enter. Ctrl-D leaves.")
+
+    def on_name(claim: str) -> None:
+        renamed = book.change(lambda contacts: contacts.claim(contact.identity, claim))
+        if renamed is not None and claim != contact.claimed_name:
+            output.status(
+                "name", f"({label(renamed, others)})", name=contact.name, claimed_name=claim
+            )
+
+    await chat(
+        channel,
+        output,
+        speaker=contact.name,
+        leave_at_end_of_input=leave_at_end_of_input,
+        own_name=config.name,
+        on_name=on_name,
+    )
+
+
+def _who(encounter: Encounter, shown: str) -> str:
+    _, verdict, contact, asked_for = encounter
+    met = f"known since {day(contact.first_seen)}"
+    if verdict.contact is None:
+        met = "NEW: never met before"
+    if contact.grade is Grade.VERIFIED:
+        return (
+            f"Connected, end-to-end encrypted, to {shown}\n"
+            f"  {met}, {BY[contact.how]} on {day(contact.graded_at)}"
+        )
+    if contact.grade is Grade.INVITED:
+        return (
+            f"Connected, end-to-end encrypted, to {shown}\n"
+            f"  {met}, paired by link on {day(contact.graded_at)}: whoever had the link"
+        )
+    if asked_for:
+        return (
+            f"Connected, end-to-end encrypted, to {shown}\n"
+            f"  {met}; it is the identity that you asked for"
+        )
+    text = f"Connected, end-to-end encrypted, to {shown}\n  {met}, NOT VERIFIED\n"
+    if verdict.contact is None:
+        text += (
+            f"  {contact.id}\n"
+            f"  their safety words: {' '.join(contact.words)}\n"
+            "This may be anybody who can reach this connection. To be sure, compare the words\n"
+            "with those that `e2ee id` shows to the other person, by voice, and run\n"
+        )
+    else:
+        text += "It is the same identity as then. To be sure whose it is, run\n"
+    return f"{text}  e2ee contact verify {contact.name}"

@@ -1,0 +1,187 @@
+"""``e2ee id …``: who I am, and how my keys are kept."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated
+
+import typer
+
+from e2ee import Identity
+from e2ee.backup import PHRASE_LENGTH, backup_phrase, restore
+from e2ee.errors import FileError
+from e2ee.private_file import as_path, write_private
+
+from . import ask
+from .exits import CliError, Exit
+from .home import (
+    ask_passphrase,
+    identity_path,
+    make_home,
+    own_identity,
+    present,
+    read_passphrase,
+    unlocked_identity,
+)
+from .lines import STDIN
+from .output import Output
+from .reports import JsonOption, report_errors
+from .signals import run
+
+app = typer.Typer(help="Who I am: show, export, import, passphrase, rotate-device.")
+
+TITLE = "e2ee backup of an identity"
+
+
+@app.callback(invoke_without_command=True)
+def identity(context: typer.Context, json: JsonOption = False) -> None:
+    """Who I am: my id and my safety words. Makes an identity on first use."""
+    if context.invoked_subcommand is None:
+        show(json)
+
+
+@app.command()
+def show(json: JsonOption = False) -> None:
+    """My id and my safety words."""
+    output = Output(as_json=json)
+
+    def work() -> None:
+        identity = own_identity(output)
+        words = " ".join(identity.words)
+        output.data(
+            f"{identity.id}\nsafety words: {words}", id=identity.id, words=list(identity.words)
+        )
+
+    report_errors(output, work)
+
+
+@app.command()
+def export(
+    file: Annotated[
+        str | None, typer.Option("--output", metavar="FILE", help="Write it to this new file.")
+    ] = None,
+) -> None:
+    """A backup of my identity as words, to print and lock away. Whoever has it can be me."""
+    output = Output(as_json=False)
+
+    def work() -> None:
+        text = _printable(own_identity(output))
+        if file is None:
+            output.data(text)
+            return
+        write_private(
+            as_path(file, FileError), (text + "\n").encode(), replace=False, error=FileError
+        )
+        output.status("exported", f"Written to {file}. Print it, or put it where only you can get.")
+
+    report_errors(output, work)
+
+
+def _printable(identity: Identity) -> str:
+    words = backup_phrase(identity)
+    rows = [
+        "  ".join(
+            f"{at + 1:2} {word:<14}" for at, word in enumerate(words) if at // 4 == row
+        ).rstrip()
+        for row in range((PHRASE_LENGTH + 3) // 4)
+    ]
+    return "\n".join(
+        [
+            TITLE,
+            identity.id,
+            "Whoever has these words can be you. To restore: e2ee id import",
+            "",
+            *rows,
+        ]
+    )
+
+
+@app.command("import")
+def import_identity() -> None:
+    """Restore an identity from its backup: type the words, or pipe the exported text in."""
+    output = Output(as_json=False)
+
+    def work() -> None:
+        path = identity_path()
+        if os.path.lexists(path):
+            raise CliError(
+                f"there is an identity in {path} already, and it was left as it is; restore the "
+                "backup beside it: e2ee --profile NAME id import",
+                Exit.USAGE,
+            )
+        words: list[str] = []
+        run(_ask_words(words))
+        identity = restore(words, now=present())
+        make_home(path)
+        identity.save(path)
+        output.status("restored", f"Restored in {path}, with a new device key.")
+        output.data(identity.id)
+
+    report_errors(output, work)
+
+
+async def _ask_words(words: list[str]) -> None:
+    """Numbers, and the lines before the words in the exported text, are passed over."""
+    empty = 0
+    while len(words) < PHRASE_LENGTH:
+        line = await ask.line(f"Words, from number {len(words) + 1}: ")
+        empty = 0 if line else empty + 1
+        if empty > 1 and not os.isatty(STDIN):
+            break  # The input has ended.
+        if not line.startswith((TITLE, "e2ee1", "Whoever has")):
+            words += re.findall(r"[^\s\d]+", line)
+
+
+@app.command()
+def passphrase(
+    new_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read the new passphrase from this file's first line."),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Unlock the file for good.")] = False,
+) -> None:
+    """Lock my identity with a passphrase, change it, or remove it."""
+    output = Output(as_json=False)
+
+    def work() -> None:
+        identity, _ = unlocked_identity(output)
+        new = None
+        if not remove:
+            new = read_passphrase(new_file) if new_file else _ask_twice()
+        identity.save(identity_path(), replace=True, passphrase=new)
+        output.status(
+            "passphrase",
+            "The identity is locked with the new passphrase. If it is forgotten, only a backup "
+            "helps: e2ee id export"
+            if new
+            else "The identity has no passphrase now.",
+        )
+
+    report_errors(output, work)
+
+
+def _ask_twice() -> str:
+    new = ask_passphrase("New passphrase: ")
+    if not new:
+        raise CliError("an empty passphrase locks nothing; to remove it: --remove", Exit.USAGE)
+    if ask_passphrase("The same again: ") != new:
+        raise CliError("these were two different passphrases; nothing was changed", Exit.USAGE)
+    return new
+
+
+@app.command("rotate-device")
+def rotate_device() -> None:
+    """Make a new device key, for instance after this machine was in other hands."""
+    output = Output(as_json=False)
+
+    def work() -> None:
+        identity, passphrase = unlocked_identity(output)
+        identity.rotated(present()).save(identity_path(), replace=True, passphrase=passphrase)
+        output.status(
+            "rotated",
+            "This machine has a new device key; you are who you were. Contacts whom you answer\n"
+            "with `e2ee listen --known` have to reach you once with `e2ee listen`, to learn it.",
+        )
+
+    report_errors(output, work)

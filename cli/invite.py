@@ -1,0 +1,216 @@
+"""``e2ee invite``: let somebody in who shares nothing with us yet, by a spoken code or a link."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+
+from e2ee import E2EEError, Padding, Session
+from e2ee.code_offer import CodeOffer, OfferState
+from e2ee.contacts import ContactBook, TrustPolicy
+from e2ee.errors import InvitationRefused, WrongCode
+from e2ee.invitation import MAX_ADDRESSES, SpokenCode
+
+from .addresses import DEFAULT_PORT, parse_address, with_port
+from .book import Book
+from .config import Config
+from .discovery import NoDiscovery, NumberTaken, advertised
+from .encounter import day, talk
+from .exits import CliError, Exit
+from .links import PendingLinks, new_link
+from .output import Output
+from .qr import qr
+from .waiting import Waiting, addresses_of, plain_host
+
+HIGHEST_NUMBER = 99
+"""Numbers are short while there are few; another machine's on this network is not taken again."""
+
+NUMBER_TRIES = 5
+
+_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST_LIFE = 52 * 604_800
+"""Seconds that a link can be good for."""
+
+
+async def invite_by_code(
+    book: Book,
+    host: str | None,
+    port: int,
+    *,
+    at: str | None,
+    name: str,
+    policy: TrustPolicy,
+    config: Config,
+    output: Output,
+) -> None:
+    """``at`` -- the address to tell the other person, if it is not one of this machine."""
+    identity = book.identity
+    _check_name(book, name)
+    offers: list[CodeOffer] = []
+
+    def new_session() -> Session:
+        return Session.responder(
+            identity, suites=(), code=offers[-1], now=time.time(), padding=Padding.CHAT
+        )
+
+    def is_end(error: E2EEError) -> bool:
+        taken = offers[-1].state is OfferState.TAKEN
+        return isinstance(error, WrongCode) or (taken and not isinstance(error, InvitationRefused))
+
+    host = plain_host(host)
+    offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
+    waiting = Waiting(book, policy, output, lambda: name, is_end=is_end)
+    port = await waiting.begin(new_session, host, port)
+    try:
+        addresses = addresses_of(host)
+        async with _found_by_number(offers, port, addresses) as discoverable:
+            code = offers[-1].code
+            told = (
+                [with_port(*parse_address(at))] if at else [with_port(a, port) for a in addresses]
+            )
+            here = ["e2ee join"] if discoverable else []
+            lines = here + [f"e2ee join --at {address}" for address in told]
+            output.data(str(code), code=str(code), number=code.number, at=told, port=port)
+            output.status(
+                "inviting",
+                "Tell the other person this code, by voice or in another way that nobody else\n"
+                "hears. It is good for one try. There they run"
+                + (" one of" if len(lines) > 1 else "")
+                + "".join(f"\n  {line}" for line in lines)
+                + "\nand type it.",
+                number=code.number,
+                port=port,
+                join=lines,
+                discoverable=discoverable,
+            )
+            encounter = await waiting.first()
+        await talk(encounter, book, config, output, leave_at_end_of_input=False)
+    except WrongCode as error:
+        raise CliError(f"{error}; for a new one: e2ee invite", Exit.INVITATION) from None
+    finally:
+        await waiting.end()
+
+
+@contextlib.asynccontextmanager
+async def _found_by_number(
+    offers: list[CodeOffer], port: int, addresses: list[str]
+) -> AsyncIterator[bool]:
+    """Answer on the local network for the offer's number; whether that is possible.
+
+    Where another machine has the number, the offer is replaced by one with another.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(NUMBER_TRIES):
+            try:
+                await stack.enter_async_context(advertised(offers[-1].code.number, port, addresses))
+            except NumberTaken:
+                number = 1 + secrets.randbelow(HIGHEST_NUMBER)
+                offers.append(CodeOffer(SpokenCode.generate(number)))
+            except NoDiscovery:
+                break
+            else:
+                yield True
+                return
+        yield False
+
+
+async def invite_by_link(
+    book: Book,
+    host: str | None,
+    port: int,
+    *,
+    at: str | None,
+    lifetime: float,
+    name: str,
+    policy: TrustPolicy,
+    config: Config,
+    output: Output,
+) -> None:
+    """``lifetime`` -- seconds that the link is good for, here or with a later ``e2ee listen``."""
+    identity = book.identity
+    _check_name(book, name)
+    host = plain_host(host)
+    links = PendingLinks(book)
+
+    def new_session() -> Session:
+        return Session.responder(
+            identity, suites=(), links=links, now=time.time(), padding=Padding.CHAT
+        )
+
+    waiting = Waiting(book, policy, output, lambda: links.name_of_last)
+    port = await waiting.begin(new_session, host, port)
+    try:
+        told = [parse_address(at)] if at else [(a, port) for a in addresses_of(host)]
+        link, pending = new_link(book, told[:MAX_ADDRESSES], lifetime=lifetime, name=name)
+        if output.to_terminal:
+            picture = qr(link.text.upper(), shutil.get_terminal_size().columns)
+            if picture is not None:
+                output.status("qr", picture, text=link.text)
+        output.data(link.text, link=link.text, expires=pending.expires)
+        until = time.strftime("%Y-%m-%d %H:%M", time.localtime(pending.expires))
+        later = "e2ee listen" + ("" if port == DEFAULT_PORT else f" --port {port}")
+        output.status(
+            "inviting",
+            "Send this line to the other person, in a way that you trust: whoever has it first is\n"
+            f"let in, once, until {until}. There they run\n"
+            "  e2ee join --link\n"
+            f"and paste it. You may stop here, and wait later with: {later}",
+            port=port,
+            expires=pending.expires,
+        )
+        await talk(await waiting.first(), book, config, output, leave_at_end_of_input=False)
+    finally:
+        await waiting.end()
+
+
+def _check_name(book: Book, name: str) -> None:
+    if name:
+        book.read().free_name(name)
+
+
+def parse_lifetime(text: str) -> float:
+    """Seconds: 30m, 12h, 1d, 2w. Raises CliError."""
+    match = re.fullmatch("([1-9][0-9]{0,4})([mhdw])", text)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= LONGEST_LIFE:
+        raise CliError(
+            f"{text!r} is no time that a link can be good for; write 30m, 12h, 1d or 2w",
+            Exit.USAGE,
+        )
+    return seconds
+
+
+def list_links(book: Book, output: Output) -> None:
+    """Show the links that are pending."""
+    now = time.time()
+    for pending in book.read().invitations:
+        state = "expired" if now > pending.expires else "pending"
+        short = pending.nonce.hex()[:8]
+        whom = f" for {pending.name}" if pending.name else ""
+        output.data(
+            f"{short}  {state}, made {day(pending.created)}, good until "
+            f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(pending.expires))}{whom}",
+            link=short,
+            state=state,
+            created=pending.created,
+            expires=pending.expires,
+            name=pending.name,
+        )
+
+
+def revoke_link(book: Book, short: str, output: Output) -> None:
+    """Make a pending link useless, by the eight digits of its name in the list."""
+    found = [p for p in book.read().invitations if p.nonce.hex()[:8] == short.lower()]
+    if not found:
+        raise CliError(f"no link {short!r} is pending; see: e2ee invite list", Exit.INVITATION)
+
+    def revoke(contacts: ContactBook) -> None:
+        for pending in found:
+            contacts.revoke_invitation(pending.nonce)
+
+    book.change(revoke)
+    output.status("revoked", f"The link {short} is revoked.", link=short)

@@ -1,0 +1,161 @@
+"""``e2ee join``: come in by somebody's spoken code or link, and chat."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from e2ee import Identity, Padding, Session
+from e2ee.contacts import TrustPolicy
+from e2ee.errors import ConnectFailed, InvitationRefused, UnsupportedSuite, WrongCode
+from e2ee.invitation import Link, SpokenCode
+from e2ee.transport import Channel, tcp
+
+from . import ask
+from .addresses import parse_address, with_port
+from .book import Book
+from .chat import TIMEOUTS
+from .config import Config
+from .discovery import NoDiscovery, find
+from .encounter import day, meet, talk
+from .exits import CliError, Exit
+from .output import Output
+
+ENVIRONMENT = "E2EE_INVITATION"
+"""The variable that holds a code or a link, for scripts."""
+
+MAX_FILE = 65_536
+
+
+async def join(
+    book: Book,
+    code: str | None,
+    *,
+    by_link: bool,
+    file: str | None,
+    at: str | None,
+    name: str,
+    policy: TrustPolicy,
+    config: Config,
+    output: Output,
+) -> None:
+    """``code`` -- from the command line. ``file`` -- where a code or a link is to be read from.
+    ``at`` -- where the inviter is, for a code. ``name`` -- what to call the inviter.
+    """
+    if name:
+        book.read().free_name(name)
+    invitation = await _invitation(code, by_link=by_link, file=file, output=output)
+    if isinstance(invitation, Link):
+        if time.time() > invitation.expires:
+            raise CliError(
+                f"the link has expired on {day(invitation.expires)}; ask for a new one, and see "
+                "whether both clocks are right",
+                Exit.INVITATION,
+            )
+        addresses: Sequence[tuple[str, int]] = invitation.addresses
+    elif at is not None:
+        addresses = [parse_address(at)]
+    else:
+        addresses = await _find(invitation.number, output)
+    channel, address = await _open(book.identity, invitation, addresses, output)
+    encounter = meet(book, channel, policy, dialled=address, name=name)
+    if encounter.verdict.contact is None:
+        alias = encounter.contact.name
+        output.status(
+            "expected",
+            f"Did you expect this person? If not: Ctrl-D, and e2ee contact block {alias}",
+            name=alias,
+        )
+    await talk(encounter, book, config, output, leave_at_end_of_input=True)
+
+
+async def _invitation(
+    code: str | None, *, by_link: bool, file: str | None, output: Output
+) -> Link | SpokenCode:
+    if code is not None:
+        if code.lower().startswith("e2ee:"):
+            raise CliError(
+                "a link on the command line can be read by everybody on this machine: run "
+                "`e2ee join --link` and paste it",
+                Exit.USAGE,
+            )
+        output.status(
+            "warning", "Others on this machine can see a code on the command line while it is used."
+        )
+        return SpokenCode.parse(code)
+    if file is not None:
+        text = _read(file)
+    elif ENVIRONMENT in os.environ:
+        text = os.environ[ENVIRONMENT]
+    else:
+        text = await (ask.link() if by_link else ask.code())
+    if by_link or text.strip().lower().startswith("e2ee:"):
+        return Link.parse(text)
+    return SpokenCode.parse(text)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_FILE)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CliError(f"{path} cannot be read: {reason}", Exit.FILES) from None
+
+
+async def _find(number: int, output: Output) -> list[tuple[str, int]]:
+    output.status("searching", f"Looking for invitation {number} on this network …", number=number)
+    try:
+        found = await find(number)
+    except NoDiscovery:
+        found = []
+    if not found:
+        raise CliError(
+            f"nobody on this network answers for number {number}; ask for the address that "
+            "`e2ee invite` shows, and run: e2ee join --at HOST[:PORT]",
+            Exit.NETWORK,
+        )
+    if len(found) > 1:
+        # Each would get a try at the code.
+        lines = "".join(
+            f"\n  e2ee join --at {with_port(machine.addresses[0], machine.port)}"
+            for machine in found
+        )
+        raise CliError(
+            f"{len(found)} machines answer for number {number}, and one may be an impostor's. "
+            f"Nothing was tried. Ask for the right address, and run one of{lines}",
+            Exit.NETWORK,
+        )
+    return [(address, found[0].port) for address in found[0].addresses]
+
+
+async def _open(
+    identity: Identity,
+    invitation: Link | SpokenCode,
+    addresses: Sequence[tuple[str, int]],
+    output: Output,
+) -> tuple[Channel, tuple[str, int]]:
+    """Come in at the first address that answers."""
+    for host, port in addresses:
+        where = tcp.display_address((host, port))
+        output.status("connecting", f"Connecting to {where} …", address=where)
+        session = Session.initiator(
+            identity, invitation=invitation, now=time.time(), padding=Padding.CHAT
+        )
+        try:
+            return await tcp.connect(host, port, session, timeouts=TIMEOUTS), (host, port)
+        except ConnectFailed as error:
+            failure = error
+        except UnsupportedSuite:
+            raise CliError(
+                f"at {where} somebody listens, but not for this invitation; is it still open?",
+                Exit.INVITATION,
+            ) from None
+        except WrongCode as error:
+            raise CliError(
+                f"{error}. It can't be used again, by anybody: ask for a new one", Exit.INVITATION
+            ) from None
+        except InvitationRefused as error:
+            raise CliError(f"{error}; ask for a new one", Exit.INVITATION) from None
+    raise failure
