@@ -44,7 +44,7 @@ class SpokenCode(Uncopyable):
             raise InvalidInvitation(f"a code's number is from 1 to {MAX_CODE_NUMBER}")
         if len(words) != CODE_WORDS:
             raise InvalidInvitation(
-                f"a code is a number and {CODE_WORDS} words, like 4-acorn-velvet-sugar"
+                f"a code is a number and {CODE_WORDS} words, like 4-acrobat-velcro-sugar"
             )
         self.number = number
         self.words = tuple(map(_whole_word, words))
@@ -62,7 +62,7 @@ class SpokenCode(Uncopyable):
         parts = re.split(r"[\s\-\u2010-\u2015\u2212_.,]+", unicodedata.normalize("NFKC", text))
         number, *words = [part for part in parts if part] or [""]
         if re.fullmatch("[0-9]{1,3}", number) is None:
-            raise InvalidInvitation("a code begins with its number, like 4-acorn-velvet-sugar")
+            raise InvalidInvitation("a code begins with its number, like 4-acrobat-velcro-sugar")
         return cls(int(number), words)
 
     @property

@@ -261,7 +261,12 @@ WRONG_VALUES = [
 
 @all_models
 def test_a_value_of_the_wrong_type_is_refused(model: type[WireModel]) -> None:
-    fitting = {("body", b'""'), ("body", b'"1"'), ("certificate", b'""')}
+    fitting = {
+        ("body", b'""'),
+        ("body", b'"1"'),
+        ("certificate", b'""'),
+        ("name", b'"1"'),
+    }
     data = encode(EXAMPLES[model])
     for name, value in json.loads(data).items():
         old = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
