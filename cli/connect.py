@@ -56,7 +56,7 @@ async def connect(
     except UnexpectedPeer as error:
         if contact is None or error.peer is None:
             raise
-        raise changed_identity(contact, error.peer, target) from None
+        raise changed_identity(contact, error.peer, (host, port)) from None
     encounter = meet(
         book,
         channel,
@@ -120,8 +120,9 @@ async def _call(
         raise
     except (TransportError, Truncated) as error:
         raise CliError(
-            f"no answer from {tcp.display_address((host, port))}: {error}. If they listen to "
-            "contacts only, they do not know this device: meet once while they run `e2ee listen`",
+            f"no answer from {tcp.display_address((host, port))}: {error}.\n"
+            "If they listen to contacts only, they do not know this device: meet once while they\n"
+            "run `e2ee listen`.",
             Exit.NETWORK,
         ) from None
 

@@ -163,7 +163,7 @@ def trust(
         contact = Book(own_identity(output)).change(lambda book: book.trust(name, key, time.time()))
         output.status(
             "trusted",
-            f"{contact.name} is {contact.id} from now on, and not verified. To verify:\n"
+            f"{contact.name} is from now on\n  {contact.id}\nand not verified. To verify:\n"
             f"  e2ee contact verify {shlex.quote(contact.name)}",
         )
 

@@ -7,18 +7,20 @@ import shlex
 from e2ee import Peer
 from e2ee.contacts import Contact, Grade
 
+from .addresses import with_port
 from .encounter import BY, day
 from .exits import CliError, Exit
 
 
-def changed_identity(contact: Contact, peer: Peer, target: str) -> CliError:
-    """``target`` -- what the user had dialled, as they wrote it."""
+def changed_identity(contact: Contact, peer: Peer, address: tuple[str, int]) -> CliError:
+    """``address`` -- where the other one answers."""
+    where = with_port(*address)
     name = shlex.quote(contact.name)
     known = f"known since {day(contact.first_seen)}"
     if contact.grade > Grade.SEEN:
         known += f", {BY[contact.how]} on {day(contact.graded_at)}"
     return CliError(
-        f"STOPPED. Whoever answers at {target} is not the {contact.name} that you know.\n"
+        f"STOPPED. Whoever answers at {where} is not the {contact.name} that you know.\n"
         "Nothing was sent to them, and nothing was shown.\n"
         f"  {contact.name}: {contact.id}\n"
         f"    {known}\n"
@@ -30,7 +32,7 @@ def changed_identity(contact: Contact, peer: Peer, target: str) -> CliError:
         "those above:\n"
         f"  e2ee contact trust {name} {peer.id}\n"
         "If this is another person, whom you want to talk to:\n"
-        f"  e2ee connect {shlex.quote(target)} --peer {peer.id}\n"
+        f"  e2ee connect {where} --peer {peer.id}\n"
         "Else do nothing, and tell them.",
         Exit.TRUST,
         known=contact.id,

@@ -80,7 +80,7 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
 
 
 def test_links_inside_of_the_documents_lead_somewhere() -> None:
-    for document in ["README.md", "SPEC.md", "docs/session.md"]:
+    for document in ["README.md", "SPEC.md", "docs/session.md", "docs/people.md"]:
         text = (ROOT / document).read_text()
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
             file, _, anchor = target.partition("#")

@@ -1,0 +1,250 @@
+"""Makes the terminal transcripts of docs/people.md, by running the real program in terminals.
+
+``python tests/docs/transcripts.py --write`` puts them there; a test compares them. Ids and words
+are those of three fixed identities; the code, ports and dates, which differ in every run, are
+replaced by samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pyte
+
+from e2ee import Identity
+
+PAGE = Path(__file__).parents[2] / "docs" / "people.md"
+PROGRAM = str(Path(sys.executable).with_name("e2ee"))
+COLUMNS, ROWS = 100, 60
+ADDRESS = "192.168.1.20"
+CODE = "4-acrobat-velcro-sugar"
+DATE = "2026-11-24"
+
+
+class Terminal:
+    """A person's terminal, in which one command runs."""
+
+    def __init__(self, town: Town, person: str, command: str, arguments: list[str]) -> None:
+        self.town = town
+        self.command = command
+        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self.stream = pyte.Stream(self.screen)
+        self.child = pexpect.spawn(
+            PROGRAM,
+            arguments,
+            env={
+                **os.environ,
+                "E2EE_HOME": str(town.folder / person),
+                "NO_COLOR": "1",
+                "TERM": "xterm",
+            },
+            encoding="utf-8",
+            timeout=40,
+            dimensions=(ROWS, COLUMNS),
+        )
+        self.child.logfile_read = self
+
+    def write(self, text: str) -> None:
+        self.stream.feed(text)
+
+    def flush(self) -> None:
+        pass
+
+    def expect(self, pattern: str) -> Any:
+        self.child.expect(pattern)
+        return self.child.match
+
+    def say(self, line: str) -> None:
+        self.child.sendline(line)
+
+    def end(self) -> str:
+        """Wait for the end of the program; all that is on the screen."""
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        rows = [row.rstrip() for row in self.screen.display]
+        return "\n".join([f"$ {self.command}", *rows]).rstrip()
+
+
+class Town:
+    """Three people with fixed identities, each with a home of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.samples: list[tuple[str, str]] = []
+        for person in ("alice", "bob", "carol"):
+            self.new_identity(person, person)
+
+    def new_identity(self, person: str, seed: str) -> Identity:
+        identity = Identity.from_seed(hashlib.sha256(seed.encode()).digest(), now=time.time())
+        (self.folder / person).mkdir(exist_ok=True)
+        identity.save(self.folder / person / "identity", replace=True)
+        return identity
+
+    def run(self, person: str, command: str, *more: str) -> Terminal:
+        """``command`` as it is shown; ``more`` -- what is added, and not shown."""
+        shown = command
+        for sample, real in self.samples:
+            command = command.replace(real, sample)
+        return Terminal(self, person, shown, command.split()[1:] + list(more))
+
+    def wait_for_port(self, terminal: Terminal) -> str:
+        address: str = terminal.expect(r"(127\.0\.0\.1:\d+)")[1]
+        self.samples.append((address, ADDRESS))
+        return address
+
+    def tidy(self, text: str) -> str:
+        for sample, real in self.samples:
+            text = text.replace(sample, real)
+        today = time.strftime("%Y-%m-%d")
+        tomorrow = re.compile(r"until \d{4}-\d\d-\d\d \d\d:\d\d")
+        text = tomorrow.sub("until 2026-11-25 09:30", text.replace(today, DATE))
+        text = re.sub(r"invitation \d+ on", "invitation 4 on", text)
+        return re.sub(r"127\.0\.0\.1:\d+", "192.168.1.77:50312", text)
+
+
+LISTEN = ("--host", "127.0.0.1", "--port", "0")
+
+
+def again(address: str) -> tuple[str, ...]:
+    return ("--host", "127.0.0.1", "--port", address.rpartition(":")[2])
+
+
+def conversation(caller: Terminal, answerer: Terminal) -> None:
+    for terminal in (caller, answerer):
+        terminal.expect("Ctrl-D leaves")
+    caller.say("Hello! Is it you?")
+    answerer.expect(r": Hello! Is it you\?")
+    answerer.say("It is.")
+    caller.expect(": It is")
+    caller.child.sendeof()
+
+
+def first_meeting(town: Town) -> tuple[str, ...]:
+    bob = town.run("bob", "e2ee listen", *LISTEN)
+    town.wait_for_port(bob)
+    alice = town.run("alice", f"e2ee connect {ADDRESS}")
+    conversation(alice, bob)
+    return alice.end(), bob.end()
+
+
+def by_code(town: Town) -> tuple[str, ...]:
+    bob = town.run("bob", "e2ee invite", *LISTEN)
+    town.samples.append((bob.expect(r"(\d+-[a-z]+-[a-z]+-[a-z]+)\r")[1], CODE))
+    town.wait_for_port(bob)
+    bob.expect("type it")
+    alice = town.run("alice", "e2ee join --as bob")
+    alice.expect("Tab completes")
+    alice.say(town.samples[0][0])
+    conversation(alice, bob)
+    return bob.end(), alice.end()
+
+
+def by_link(town: Town) -> tuple[str, ...]:
+    bob = town.run("bob", "e2ee invite --link", *LISTEN)
+    link = bob.expect(r"(e2ee:invite1\w+)")[1]
+    bob.expect("Send this line")
+    bob.screen.reset()
+    alice = town.run("alice", "e2ee join --link --as bob")
+    alice.expect("not shown")
+    alice.say(link)
+    conversation(alice, bob)
+    bob.end()
+    for port in re.findall(r"127\.0\.0\.1:\d+", "\n".join(alice.screen.display)):
+        town.samples.append((port, ADDRESS))
+    return (re.sub(r"\*[\s*]*\*", "*****", alice.end()),)
+
+
+def met(town: Town) -> str:
+    """Alice and Bob have met, and Alice calls him bob."""
+    bob = town.run("bob", "e2ee listen", *LISTEN)
+    address = town.wait_for_port(bob)
+    alice = town.run("alice", f"e2ee connect {ADDRESS}")
+    conversation(alice, bob)
+    alice.end()
+    bob.end()
+    listed = town.run("alice", "e2ee contact list").end()
+    name = listed.partition("\n")[2].partition(":")[0]
+    town.run("alice", f"e2ee contact rename {name} bob").end()
+    return address
+
+
+def verification(town: Town) -> tuple[str, ...]:
+    met(town)
+    alice = town.run("alice", "e2ee contact verify bob")
+    alice.expect("not now")
+    alice.say(" ".join(Identity.load(town.folder / "bob" / "identity").words))
+    return alice.end(), town.run("alice", "e2ee contact list").end()
+
+
+def changed_identity(town: Town) -> tuple[str, ...]:
+    address = met(town)
+    new = town.new_identity("bob", "bob on another machine")
+    (town.folder / "bob" / "contacts").unlink()
+    bob = town.run("bob", "e2ee listen", *again(address))
+    bob.expect("safety words")
+    stopped = town.run("alice", "e2ee connect bob").end()
+    trusted = town.run("alice", f"e2ee contact trust bob {new.id}").end()
+    alice = town.run("alice", "e2ee connect bob")
+    conversation(alice, bob)
+    bob.end()
+    return stopped, trusted, alice.end()
+
+
+def quiet(town: Town) -> tuple[str, ...]:
+    address = met(town)
+    bob = town.run("bob", "e2ee listen --known", *again(address))
+    bob.expect("safety words")
+    carol = town.run("carol", f"e2ee connect {ADDRESS}").end()
+    alice = town.run("alice", "e2ee connect bob")
+    conversation(alice, bob)
+    return bob.end(), carol, alice.end()
+
+
+SCENES = {
+    "first meeting": first_meeting,
+    "invitation by code": by_code,
+    "invitation by link": by_link,
+    "verification": verification,
+    "changed identity": changed_identity,
+    "quiet listening": quiet,
+}
+
+
+@contextmanager
+def town() -> Iterator[Town]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Town(Path(folder))
+
+
+def play(scene: str) -> str:
+    """The scene's transcripts, as they stand in the page."""
+    with town() as place:
+        texts = SCENES[scene](place)
+        return "\n\n".join(f"```console\n{place.tidy(text)}\n```" for text in texts) + "\n"
+
+
+def put(page: str, scene: str, text: str) -> str:
+    before, begin, rest = page.partition(f"<!-- transcript: {scene} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    assert end, f"docs/people.md has no place for {scene!r}"
+    return before + begin + text + end + after
+
+
+if __name__ == "__main__":
+    written = PAGE.read_text()
+    for name in SCENES:
+        written = put(written, name, play(name))
+    if "--write" in sys.argv:
+        PAGE.write_text(written)
+    elif written != PAGE.read_text():
+        raise SystemExit("docs/people.md is not what the program shows: run this with --write")
