@@ -144,7 +144,8 @@ async def _verify(book: Book, name: str, output: Output) -> None:
             f"e2ee contact block {shlex.quote(contact.name)}",
             Exit.TRUST,
         )
-    contact = book.change(lambda contacts: contacts.verify(name, time.time()))
+    # By id: meanwhile the name may have become somebody else's.
+    contact = book.change(lambda contacts: contacts.verify(contact.id, time.time()))
     output.status(
         "verified", f"They are equal: {contact.name} is verified.", name=contact.name, id=contact.id
     )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SERVICE = "_e2ee-invite._tcp.local."
 
+QUERY, A, AAAA, SRV, IN = 0, 1, 28, 33, 1
+"""RFC 1035, RFC 3596 and RFC 2782."""
+
 SEARCH_TIME = 4.0
 """Seconds after which nobody on this network has the number."""
 
@@ -27,6 +30,11 @@ CHECK_TIME = 0.7
 
 AFTERTIME = 0.6
 """Seconds to go on after the first answer, so that a second one is seen."""
+
+FIRST_PAUSE = 0.25
+"""Seconds until the question is asked again, and twice as long each time after."""
+
+POLL = 0.05
 
 MAX_ANSWERS = 16
 
@@ -94,20 +102,36 @@ async def find(
     number: int, *, seconds: float = SEARCH_TIME, interfaces: list[str] | None = None
 ) -> list[Found]:
     """Everybody who answers for this number in this time. Raises NoDiscovery."""
-    from zeroconf import DNSQuestionType  # noqa: PLC0415
-    from zeroconf.asyncio import AsyncServiceInfo  # noqa: PLC0415
-
     name = f"{number}.{SERVICE}"
+    loop = asyncio.get_running_loop()
     async with _zeroconf(interfaces) as network:
-        try:
-            if not await AsyncServiceInfo(SERVICE, name).async_request(
-                network.zeroconf, int(seconds * 1000), question_type=DNSQuestionType.QM
-            ):
-                return []
-            await asyncio.sleep(AFTERTIME)
-        except OSError as error:
-            raise NoDiscovery(str(error)) from None
-        return _answers(network, name)
+        end = loop.time() + seconds
+        ask_at, pause = loop.time(), FIRST_PAUSE
+        found: list[Found] = []
+        while loop.time() < end:
+            if loop.time() >= ask_at:
+                _ask(network, name)
+                ask_at, pause = loop.time() + pause, 2 * pause
+            await asyncio.sleep(POLL)
+            answers = _answers(network, name)
+            if answers and not found:
+                # Once more: who answers before he is asked must not be the only one.
+                _ask(network, name)
+                end = min(end, loop.time()) + AFTERTIME
+            found = answers
+        return found
+
+
+def _ask(network: AsyncZeroconf, name: str) -> None:
+    from zeroconf import DNSOutgoing, DNSQuestion  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    query = DNSOutgoing(QUERY)
+    query.add_question(DNSQuestion(name, SRV, IN))
+    for service in network.zeroconf.cache.entries_with_name(name)[:MAX_ANSWERS]:
+        if server := getattr(service, "server", ""):
+            query.add_question(DNSQuestion(server, A, IN))
+            query.add_question(DNSQuestion(server, AAAA, IN))
+    network.zeroconf.async_send(query)
 
 
 def _answers(network: AsyncZeroconf, name: str) -> list[Found]:

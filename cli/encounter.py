@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import NamedTuple
 
-from e2ee.contacts import Contact, Grade, How, TrustPolicy, Verdict
+from e2ee.contacts import Contact, ContactBook, Grade, How, TrustPolicy, Verdict
+from e2ee.errors import NameRefused
 from e2ee.suites import Approach
 from e2ee.transport import Channel
 
@@ -68,9 +70,15 @@ def meet(
     verdict = policy.judge(contacts, channel.peer, proved=grade, expected=expected)
     if verdict.contact is not None:
         name = ""
-    contact = book.change(
-        lambda contacts: contacts.meet(channel.peer, how, time.time(), address=dialled, name=name)
-    )
+
+    def remember(contacts: ContactBook) -> Contact:
+        free = ""
+        # Somebody else may have got the name since it was chosen; the meeting counts for more.
+        with contextlib.suppress(NameRefused):
+            free = name and contacts.free_name(name)
+        return contacts.meet(channel.peer, how, time.time(), address=dialled, name=free)
+
+    contact = book.change(remember)
     return Encounter(channel, verdict, contact, asked_for)
 
 

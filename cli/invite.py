@@ -49,7 +49,7 @@ async def invite_by_code(
 ) -> None:
     """``at`` -- the address to tell the other person, if it is not one of this machine."""
     identity = book.identity
-    _check_name(book, name)
+    _check_book(book, name)
     offers: list[CodeOffer] = []
 
     def new_session() -> Session:
@@ -132,7 +132,7 @@ async def invite_by_link(
 ) -> None:
     """``lifetime`` -- seconds that the link is good for, here or with a later ``e2ee listen``."""
     identity = book.identity
-    _check_name(book, name)
+    _check_book(book, name)
     host = plain_host(host)
     links = PendingLinks(book)
 
@@ -167,9 +167,11 @@ async def invite_by_link(
         await waiting.end()
 
 
-def _check_name(book: Book, name: str) -> None:
+def _check_book(book: Book, name: str) -> None:
+    """That it can be read, and that the name is free, before anybody waits for it."""
+    contacts = book.read()
     if name:
-        book.read().free_name(name)
+        contacts.free_name(name)
 
 
 def parse_lifetime(text: str) -> float:

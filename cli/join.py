@@ -43,8 +43,9 @@ async def join(
     """``code`` -- from the command line. ``file`` -- where a code or a link is to be read from.
     ``at`` -- where the inviter is, for a code. ``name`` -- what to call the inviter.
     """
+    contacts = book.read()
     if name:
-        book.read().free_name(name)
+        contacts.free_name(name)
     invitation = await _invitation(code, by_link=by_link, file=file, output=output)
     if isinstance(invitation, Link):
         if time.time() > invitation.expires:

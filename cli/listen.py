@@ -35,11 +35,15 @@ async def listen(
     """
     identity = book.identity
     host = plain_host(host)
-    expected = None if peer is None else id_of(book.read(), peer)
+    contacts = book.read()
+    expected = None if peer is None else id_of(contacts, peer)
     links = PendingLinks(book)
 
     def admit(caller: Peer, sequence: int) -> bool:
-        return book.change(lambda contacts: contacts.admit(caller, sequence, time.time()))
+        # Nothing is written for who is not admitted, however often they come.
+        return book.read().admit(caller, sequence, time.time()) and book.change(
+            lambda contacts: contacts.admit(caller, sequence, time.time())
+        )
 
     def new_session() -> Session:
         return Session.responder(

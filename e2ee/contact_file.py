@@ -6,7 +6,6 @@ Who knows whom is private, so the key comes from the identity. Several programs 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -43,12 +42,13 @@ class ContactFile:
 
     def read(self) -> ContactBook:
         """Raises ContactFileError, and leaves the file as it is."""
-        if not os.path.lexists(self._path):
+        if self._is_missing():
             return ContactBook()
         data = read_private(self._path, MAX_SIZE, ContactFileError)
         if not data.startswith(HEADER):
             raise ContactFileError(
-                f"{self._path} is no contact file of a version that this program knows"
+                f"{self._path} is no contact file of a version that this program knows; restore a "
+                "backup of it, or move it away to begin with no contacts"
             )
         salt, sealed = data[len(HEADER) :][:SALT_LENGTH], data[len(HEADER) + SALT_LENGTH :]
         try:
@@ -77,11 +77,23 @@ class ContactFile:
             salt = secrets.token_bytes(SALT_LENGTH)
             sealed = self._cipher(salt).encrypt(_NONCE, plaintext, HEADER)
             if len(HEADER) + SALT_LENGTH + len(sealed) > MAX_SIZE:
-                raise ContactFileError("the contacts have become too large for their file")
+                raise ContactFileError(f"the contacts are too large for {self._path}; remove some")
             write_private(self._path, HEADER + salt + sealed, replace=True, error=ContactFileError)
+
+    def _is_missing(self) -> bool:
+        """Not so where the system does not say: nobody's contacts are taken for none."""
+        try:
+            os.lstat(self._path)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            pass
+        return False
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        import fcntl  # noqa: PLC0415 -- not on Windows, where reading needs no lock
+
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             fd = os.open(self._lock_path, flags, 0o600)
@@ -90,20 +102,22 @@ class ContactFile:
                 f"{self._lock_path} cannot be written: {failure.strerror}"
             ) from None
         try:
-            # The system lets go of it when the process ends, however it ends.
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            raise ContactFileBusy(f"another program is writing {self._path}") from None
-        except OSError as failure:
-            os.close(fd)
-            raise ContactFileError(
-                f"{self._lock_path} cannot be locked: {failure.strerror}"
-            ) from None
-        try:
+            try:
+                # The system lets go of it when the process ends, however it ends.
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ContactFileBusy(
+                    f"another program is writing {self._path}; try again"
+                ) from None
+            except OSError as failure:
+                raise ContactFileError(
+                    f"{self._lock_path} cannot be locked: {failure.strerror}"
+                ) from None
             yield
         finally:
-            os.close(fd)
+            # Nothing was written to it, so nothing is lost where this fails.
+            with contextlib.suppress(OSError):
+                os.close(fd)
 
     def _cipher(self, salt: bytes) -> AESGCM:
         return AESGCM(self._identity.derive(_KEY_LABEL, salt))

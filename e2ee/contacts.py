@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Literal, Protocol, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from e2ee.certificate import Peer
 from e2ee.errors import (
     BlockedPeer,
     ChangedIdentity,
+    ContactFileBusy,
     ContactFileError,
     InvalidId,
     MalformedMessage,
@@ -27,6 +28,7 @@ from e2ee.errors import (
     NoSuchContact,
     NotTrustedEnough,
     OverLimit,
+    UsageError,
 )
 from e2ee.ids import check_identity_key, decode_id, encode_id, safety_words
 from e2ee.limits import MAX_KNOWN_TIME
@@ -138,12 +140,31 @@ class _Contents(WireModel):
 M = TypeVar("M", bound=WireModel)
 
 
+def _made(model: type[M], **fields: object) -> M:
+    """Raises UsageError, which names the fields that cannot be so."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        wrong = sorted({str(part["loc"][0]) for part in error.errors(include_input=False)})
+        raise UsageError(f"no {model.__name__.lower()} can have this {', '.join(wrong)}") from None
+
+
 def _changed(model: M, **fields: object) -> M:
-    return type(model).model_validate({**dict(model), **fields})
+    return _made(type(model), **{**dict(model), **fields})
+
+
+def _seconds(now: float) -> int:
+    if not 0 <= now <= MAX_KNOWN_TIME:
+        raise UsageError("a time is in seconds since 1970, and not before")
+    return int(now)
 
 
 class ContactBook:
-    """Contacts and pending invitations. A method that raises has changed nothing."""
+    """Contacts and pending invitations. A method that raises has changed nothing.
+
+    ``now`` is in seconds since 1970. Any method may raise UsageError for a time, a key, a host, a
+    port or a claimed name that cannot be one.
+    """
 
     def __init__(self) -> None:
         self._contacts: dict[bytes, Contact] = {}
@@ -206,7 +227,7 @@ class ContactBook:
     def at(self, host: str, port: int) -> Contact | None:
         """Whoever answered at this address last."""
         for contact in self._contacts.values():
-            if any((known.host, known.port) == (host, port) for known in contact.addresses):
+            if any(_is_at(known, host, port) for known in contact.addresses):
                 return contact
         return None
 
@@ -226,35 +247,38 @@ class ContactBook:
         ``address`` -- where they answered. ``name`` -- the alias of a new contact; without it
         they get their first safety words. Raises NameRefused, OverLimit.
         """
+        time = _seconds(now)
         known = self._contacts.get(peer.identity_key)
         if known is None:
             if len(self._contacts) >= MAX_CONTACTS:
                 raise OverLimit(f"there are {MAX_CONTACTS:,} contacts already; remove some")
-            name = self.free_name(name) if name else self._default_name(peer.identity_key)
-            known = Contact(
-                name=name,
+            known = _made(
+                Contact,
+                name=self.free_name(name) if name else self._default_name(peer.identity_key),
                 identity=peer.identity_key,
                 how=how,
-                first_seen=int(now),
-                graded_at=int(now),
-                last_seen=int(now),
+                first_seen=time,
+                graded_at=time,
+                last_seen=time,
             )
         elif GRADE_OF[how] > known.grade:
-            known = _changed(known, how=how, graded_at=int(now))
+            known = _changed(known, how=how, graded_at=time)
         device = next(
             (device for device in known.devices if device.static_key == peer.static_key),
-            Device(static_key=peer.static_key, sequence=known.floor),
-        )
+            None,
+        ) or _made(Device, static_key=peer.static_key, sequence=known.floor)
         known = self._with_device(known, device)
-        if address is not None:
-            host, port = address
-            previous = self.at(host, port)
-            if previous is not None and previous.identity != known.identity:
-                self._put(_without_address(previous, host, port))
-            known = _without_address(known, host, port)
-            here = Address(host=host, port=port, static_key=peer.static_key)
-            known = _changed(known, addresses=(here, *known.addresses)[:MAX_ADDRESSES])
-        return self._put(_changed(known, last_seen=max(int(now), known.last_seen)))
+        known = _changed(known, last_seen=max(time, known.last_seen))
+        if address is None:
+            return self._put(known)
+        host, port = address
+        here = _made(Address, host=host, port=port, static_key=peer.static_key)
+        known = _without_address(known, host, port)
+        known = _changed(known, addresses=(here, *known.addresses)[:MAX_ADDRESSES])
+        previous = self.at(host, port)
+        if previous is not None and previous.identity != known.identity:
+            self._put(_without_address(previous, host, port))
+        return self._put(known)
 
     def _with_device(self, contact: Contact, device: Device) -> Contact:
         others = [known for known in contact.devices if known.static_key != device.static_key]
@@ -286,14 +310,15 @@ class ContactBook:
         contact = self.get(name)
         if contact.grade is Grade.VERIFIED:
             return contact
-        return self._put(_changed(contact, how="comparison", graded_at=int(now)))
+        return self._put(_changed(contact, how="comparison", graded_at=_seconds(now)))
 
     def trust(self, name: str, identity_key: bytes, now: float) -> Contact:
-        """This one new identity is the contact's from now on; its grade begins anew.
+        """This one new identity has the contact's name and addresses from now on, and is known
+        since now.
 
-        Raises NoSuchContact; NameRefused where another contact has that identity.
+        Raises NoSuchContact, InvalidPublicKey; NameRefused where another contact has that identity.
         """
-        contact = self.get(name)
+        contact, time = self.get(name), _seconds(now)
         check_identity_key(identity_key)
         if identity_key == contact.identity:
             return contact
@@ -307,7 +332,9 @@ class ContactBook:
                 contact,
                 identity=identity_key,
                 how="meeting",
-                graded_at=int(now),
+                first_seen=time,
+                graded_at=time,
+                last_seen=time,
                 claimed_name="",
                 devices=(),
                 floor=0,
@@ -338,15 +365,16 @@ class ContactBook:
         )
         if not highest < sequence <= MAX_KNOWN_TIME:
             return False
-        device = Device(static_key=peer.static_key, sequence=sequence)
-        self._put(
-            _changed(self._with_device(contact, device), last_seen=max(int(now), contact.last_seen))
-        )
+        device = _made(Device, static_key=peer.static_key, sequence=sequence)
+        last_seen = max(_seconds(now), contact.last_seen)
+        self._put(_changed(self._with_device(contact, device), last_seen=last_seen))
         return True
 
     def next_sequence(self, now: float) -> int:
-        """A number for the next call, above all before it even where the clock went back."""
-        self._own_sequence = max(self._own_sequence + 1, min(int(now * 1000), MAX_KNOWN_TIME // 2))
+        """A number for the next call, above all before it, however wrong the clock is."""
+        # A clock that was far ahead, once, must leave room for more numbers.
+        present = int(min(max(0, now) * 1000, MAX_KNOWN_TIME // 2))
+        self._own_sequence = max(self._own_sequence + 1, present)
         return self._own_sequence
 
     # Invitations by link, SPEC.md section 4.4.
@@ -391,12 +419,15 @@ class ContactBook:
         return next(name for name in names if fold_name(name) not in taken)
 
 
+def _is_at(known: Address, host: str, port: int) -> bool:
+    """Names of hosts are the same in any case."""
+    return known.port == port and known.host.lower() == host.lower()
+
+
 def _without_address(contact: Contact, host: str, port: int) -> Contact:
     return _changed(
         contact,
-        addresses=tuple(
-            known for known in contact.addresses if (known.host, known.port) != (host, port)
-        ),
+        addresses=tuple(known for known in contact.addresses if not _is_at(known, host, port)),
     )
 
 
@@ -404,6 +435,12 @@ def fold_name(name: str) -> str:
     """Equal for names that differ in case or in Unicode form only."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""What Python takes for printable, though screens show nothing: two names could look the same."""
 
 _FORBIDDEN_IN_NAMES = re.compile(r"""[/:@#"'\\()\[\]<>]|^-|^e2ee1|^\s|\s$""")
 
@@ -413,7 +450,8 @@ def check_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise NameRefused(f"a name has 1 to {MAX_NAME_LENGTH} characters")
-    if not name.isprintable() or _FORBIDDEN_IN_NAMES.search(name.casefold()):
+    hidden = not name.isprintable() or _INVISIBLE.search(name)
+    if hidden or _FORBIDDEN_IN_NAMES.search(name.casefold()):
         raise NameRefused(
             "a name has no control or invisible characters, none of / : @ # \" ' \\ ( ) [ ] < >, "
             "no blank at its ends, and does not begin with - or e2ee1"
@@ -494,16 +532,23 @@ class ContactStore(Protocol):
 
 
 class MemoryContactStore:
-    """A store that forgets with the process."""
+    """A store that forgets with the process. Raises ContactFileBusy for an update in an update."""
 
     def __init__(self) -> None:
         self._data = ContactBook().to_bytes()
+        self._busy = False
 
     def read(self) -> ContactBook:
         return ContactBook.from_bytes(self._data)
 
     @contextlib.contextmanager
     def update(self) -> Iterator[ContactBook]:
-        book = self.read()
-        yield book
-        self._data = book.to_bytes()
+        if self._busy:
+            raise ContactFileBusy("the contacts are being changed already; try again")
+        self._busy = True
+        try:
+            book = self.read()
+            yield book
+            self._data = book.to_bytes()
+        finally:
+            self._busy = False

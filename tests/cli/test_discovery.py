@@ -1,0 +1,216 @@
+"""Finding an invitation on the local network, and what hostile answers do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from e2ee_cli.discovery import Found, NumberTaken, _usable, advertised, find
+
+
+def multicast_works() -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.sendto(b"", ("224.0.0.251", 5353))
+        except OSError:
+            return False
+    return True
+
+
+needs_multicast = pytest.mark.skipif(
+    not multicast_works(), reason="this machine cannot send to 224.0.0.251, the group of mDNS"
+)
+
+
+QUIET_AFTER_ANNOUNCING = 1.2
+"""Seconds in which nobody repeats what it has just announced (RFC 6762, section 6)."""
+
+
+class Overheard:
+    """Every mDNS packet on this machine's networks."""
+
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.socket.bind(("", 5353))
+        group = struct.pack("4s4s", socket.inet_aton("224.0.0.251"), bytes(4))
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        self.socket.setblocking(False)
+
+    def read(self) -> bytes:
+        while True:
+            try:
+                self.packets.append(self.socket.recv(9000))
+            except BlockingIOError:
+                return b"".join(self.packets)
+
+
+@needs_multicast
+def test_who_has_the_number_is_found_and_nothing_else_is_told() -> None:
+    async def work() -> None:
+        async with advertised(731, 4567, ["127.0.0.1"]):
+            assert await find(731) == [Found(("127.0.0.1",), 4567)]
+            assert await find(732, seconds=0.7) == []
+        assert await find(731, seconds=0.7) == []
+
+    overheard = Overheard()
+    asyncio.run(work())
+    seen = overheard.read()
+    overheard.socket.close()
+    assert b"731" in seen
+    assert socket.gethostname().encode() not in seen
+
+
+@needs_multicast
+def test_a_number_that_another_has_is_not_taken() -> None:
+    async def work() -> None:
+        async with advertised(733, 4567, ["127.0.0.1"]):
+            await asyncio.sleep(QUIET_AFTER_ANNOUNCING)
+            with pytest.raises(NumberTaken):
+                async with advertised(733, 4568, ["127.0.0.1"]):
+                    pass
+
+    asyncio.run(work())
+
+
+def name(text: str) -> bytes:
+    return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
+
+
+def answer(number: int, *, server: str, port: int, address: bytes) -> bytes:
+    """A forged mDNS answer with SRV and A (or AAAA)."""
+    instance = name(f"{number}._e2ee-invite._tcp.local")
+    service = struct.pack(">HHH", 0, 0, port) + name(server)
+    kind = 1 if len(address) == 4 else 28
+    return (
+        struct.pack(">HHHHHH", 0, 0x8400, 0, 3, 0, 0)
+        + instance + struct.pack(">HHIH", 33, 1, 120, len(service)) + service
+        + instance + struct.pack(">HHIH", 16, 1, 120, 1) + b"\0"
+        + name(server) + struct.pack(">HHIH", kind, 1, 120, len(address)) + address
+    )  # fmt: skip
+
+
+class Attacker:
+    """Sends these packets again and again, while others work."""
+
+    def __init__(self, packets: list[bytes]) -> None:
+        self.packets = packets
+
+    async def __aenter__(self) -> None:
+        self.task = asyncio.create_task(self._flood())
+
+    async def __aexit__(self, *_: object) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _flood(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            while True:
+                for packet in self.packets:
+                    sender.sendto(packet, ("224.0.0.251", 5353))
+                await asyncio.sleep(0.1)
+
+
+def found_under_attack(packets: list[bytes], number: int) -> list[Found]:
+    async def work() -> list[Found]:
+        async with advertised(number, 4567, ["127.0.0.1"]), Attacker(packets):
+            await asyncio.sleep(QUIET_AFTER_ANNOUNCING)
+            return list(await find(number))
+
+    found: list[Found] = asyncio.run(work())
+    return found
+
+
+@needs_multicast
+def test_a_second_machine_with_the_number_is_seen() -> None:
+    evil = answer(734, server="evil.local", port=666, address=bytes([10, 6, 6, 6]))
+    found = found_under_attack([evil], 734)
+    assert Found(("10.6.6.6",), 666) in found
+    assert len(found) == 2
+
+
+@needs_multicast
+@pytest.mark.parametrize(
+    "packets",
+    [
+        [b"", b"\0", b"\xff" * 500, bytes(12), struct.pack(">HHHHHH", 0, 0x8400, 9, 9, 9, 9)],
+        [answer(735, server="evil.local", port=0, address=bytes([10, 6, 6, 6]))],
+        [answer(735, server="evil.local", port=9, address=bytes([224, 0, 0, 1]))],
+        [answer(735, server="evil.local", port=9, address=bytes(4))],
+        [answer(735, server="evil.local", port=9, address=bytes(3))],
+        [answer(735, server="x" * 60, port=9, address=b"")],
+    ],
+    ids=["garbage", "port 0", "multicast", "unspecified", "short", "none"],
+)
+def test_answers_that_are_none_are_passed_over(packets: list[bytes]) -> None:
+    assert found_under_attack(packets, 735) == [Found(("127.0.0.1",), 4567)]
+
+
+@needs_multicast
+def test_a_flood_of_machines_is_cut_short() -> None:
+    packets = [
+        answer(736, server=f"evil{n}.local", port=666, address=bytes([10, 6, 6, n]))
+        for n in range(40)
+    ]
+    assert 2 <= len(found_under_attack(packets, 736)) <= 16
+
+
+@needs_multicast
+def test_join_tries_nothing_where_two_machines_answer(e2ee: Any) -> None:
+    async def work() -> tuple[int, str, str]:
+        evil = answer(737, server="evil.local", port=666, address=bytes([10, 6, 6, 6]))
+        async with advertised(737, 4567, ["127.0.0.1"]), Attacker([evil]):
+            await asyncio.sleep(QUIET_AFTER_ANNOUNCING)
+            result: tuple[int, str, str] = await asyncio.to_thread(
+                e2ee.run, "join", stdin=b"737-acrobat-velcro-sugar\n"
+            )
+            return result
+
+    code, _, err = asyncio.run(work())
+    assert code == 4
+    assert "2 machines answer" in err
+    assert "Nothing was tried" in err
+    assert "e2ee join --at 127.0.0.1:4567" in err
+    assert "e2ee join --at 10.6.6.6:666" in err
+    assert "Connecting" not in err
+
+
+@pytest.mark.parametrize(
+    ("packed", "text"),
+    [
+        (bytes([192, 168, 1, 20]), "192.168.1.20"),
+        (socket.inet_pton(socket.AF_INET6, "fd00::1"), "fd00::1"),
+        (socket.inet_pton(socket.AF_INET6, "fe80::1"), None),
+        (bytes([255, 255, 255, 255]), "255.255.255.255"),
+        (bytes([224, 0, 0, 251]), None),
+        (bytes(4), None),
+        (bytes(16), None),
+        (b"", None),
+        (b"abcde", None),
+    ],
+)
+def test_which_addresses_are_tried(packed: bytes, text: str | None) -> None:
+    assert _usable(packed) == text
+
+
+def test_the_end_of_a_search_that_is_cancelled_is_clean(
+    recwarn: pytest.WarningsRecorder, figure: Callable[[str], None]
+) -> None:
+    async def work() -> None:
+        task = asyncio.create_task(find(738))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(work())
+    assert not recwarn.list
