@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from dataclasses import dataclass
 
 from e2ee.contacts import MAX_NAME_LENGTH, Grade
 
+from .clean import clean
 from .exits import CliError, Exit
 from .home import home
 
@@ -34,15 +36,17 @@ def load_config() -> Config:
         return Config()
     except OSError as error:
         raise CliError(f"{path} cannot be read: {error.strerror}", Exit.FILES) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CliError(f"{path} is not TOML: {error}", Exit.USAGE) from None
+    except (ValueError, RecursionError) as error:
+        raise CliError(f"{path} is not TOML: {clean(str(error))}", Exit.USAGE) from None
     require, name = values.pop("require", None), values.pop("name", "")
     if values:
         raise CliError(f"{path} has {next(iter(values))!r}, which means nothing", Exit.USAGE)
-    if require is not None and require not in GRADES:
+    if require is not None and not (isinstance(require, str) and require in GRADES):
         raise CliError(f"{path}: require is one of {', '.join(GRADES)}", Exit.USAGE)
-    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not (name + " ").isprintable():
+    if isinstance(name, str):
+        name = unicodedata.normalize("NFC", name)
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or clean(name) != name:
         raise CliError(
-            f"{path}: name is a text of at most {MAX_NAME_LENGTH} printable characters", Exit.USAGE
+            f"{path}: name is a text of at most {MAX_NAME_LENGTH} visible characters", Exit.USAGE
         )
-    return Config(GRADES.get(require, Grade.NEW), name)
+    return Config(Grade.NEW if require is None else GRADES[require], name)

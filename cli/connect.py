@@ -27,6 +27,7 @@ from .encounter import meet, talk
 from .exits import CliError, Exit
 from .output import Output
 from .refusals import changed_identity
+from .ways import way
 
 
 async def connect(
@@ -88,7 +89,7 @@ def _find(contacts: ContactBook, target: str) -> tuple[Contact | None, str, int]
     if not contact.addresses:
         raise CliError(
             f"no address of {contact.name} is known; give it: "
-            f"e2ee connect HOST[:PORT] --peer {contact.name}",
+            f"{way('connect', 'HOST:PORT', '--peer', contact.name)}",
             Exit.USAGE,
         )
     return contact, contact.addresses[0].host, contact.addresses[0].port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from typing import Annotated
@@ -23,6 +22,7 @@ from .output import Output
 from .qr import qr
 from .reports import JsonOption, report_errors
 from .signals import run
+from .ways import way
 
 app = typer.Typer(help="Whom I know: list, show, rename, verify, trust, block, remove.")
 
@@ -59,7 +59,9 @@ def list_contacts(json: JsonOption = False) -> None:
     def work() -> None:
         contacts = Book(own_identity(output)).read().contacts
         if not contacts:
-            output.status("none", "No contacts yet. Begin with: e2ee invite, or e2ee listen")
+            output.status(
+                "none", f"No contacts yet. Begin with: {way('invite')}, or {way('listen')}"
+            )
         for contact in contacts:
             shown = label(contact, [other for other in contacts if other is not contact])
             blocked = ", BLOCKED" if contact.blocked else ""
@@ -141,7 +143,7 @@ async def _verify(book: Book, name: str, output: Output) -> None:
         raise CliError(
             f"this is NOT the safety number of {contact.name} and you. If it was typed right, "
             "somebody is in between, or it is another person's; do not trust this contact: "
-            f"e2ee contact block {shlex.quote(contact.name)}",
+            f"{way('contact', 'block', contact.name)}",
             Exit.TRUST,
         )
     # By id: meanwhile the name may have become somebody else's.
@@ -165,7 +167,7 @@ def trust(
         output.status(
             "trusted",
             f"{contact.name} is from now on\n  {contact.id}\nand not verified. To verify:\n"
-            f"  e2ee contact verify {shlex.quote(contact.name)}",
+            f"  {way('contact', 'verify', contact.name)}",
         )
 
     report_errors(output, work)

@@ -18,6 +18,7 @@ from .config import Config
 from .lines import STDIN
 from .names import label
 from .output import Output
+from .ways import way
 
 PROVED: dict[Approach, tuple[Grade, How]] = {
     Approach.MEETING: (Grade.NEW, "meeting"),
@@ -155,4 +156,4 @@ def _who(encounter: Encounter, shown: str) -> str:
         )
     else:
         text += "It is the same identity as then. To be sure whose it is, run\n"
-    return f"{text}  e2ee contact verify {contact.name}"
+    return f"{text}  {way('contact', 'verify', contact.name)}"

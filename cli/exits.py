@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
 
 from e2ee.errors import (
     AddressInUse,
+    BlockedPeer,
     CertificateError,
     ConnectFailed,
     E2EEError,
@@ -23,8 +26,11 @@ from e2ee.errors import (
     TransportError,
     TrustRefused,
     UnexpectedPeer,
+    UsageError,
     WrongPassphrase,
 )
+
+from .ways import way
 
 
 class Exit(IntEnum):
@@ -74,20 +80,28 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (UnexpectedPeer, Exit.TRUST),
     (TransportError, Exit.NETWORK),
     (ProtocolError, Exit.NETWORK),
+    (UsageError, Exit.USAGE),
     (BrokenPipeError, Exit.BROKEN_PIPE),
 )
 """The first that fits counts."""
 
-_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+_ADVICE: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
     (
         OwnIdentity,
-        "to try both ends on one machine, start one of them with another E2EE_HOME",
+        lambda _: "to try both ends on one machine, start one of them with another E2EE_HOME",
     ),
-    (ConnectFailed, "is this the address that `e2ee listen` printed there?"),
-    (AddressInUse, "choose another with --port, or --port 0 for any free one"),
+    (ConnectFailed, lambda _: "is this the address that `e2ee listen` printed there?"),
+    (AddressInUse, lambda _: "choose another with --port, or --port 0 for any free one"),
     (
         UnexpectedPeer,
-        "nothing was sent to them; if their identity is new, ask for their `e2ee id` again",
+        lambda _: (
+            "nothing was sent to them; if their identity is new, ask for their `e2ee id` again"
+        ),
+    ),
+    (NoSuchContact, lambda _: f"see: {way('contact', 'list')}"),
+    (
+        BlockedPeer,
+        lambda error: f"to allow them again: {way('contact', 'unblock', error.contact.name)}",
     ),
 )
 
@@ -106,5 +120,5 @@ def describe(error: Exception) -> str:
         return f"the system refuses: {error.strerror}"
     if not isinstance(error, E2EEError | CliError):
         return f"something went wrong inside the program ({type(error).__name__}); please report it"
-    advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), None)
-    return f"{error}; {advice}" if advice else str(error)
+    advice = next((advise for kind, advise in _ADVICE if isinstance(error, kind)), None)
+    return f"{error}; {advice(error)}" if advice else str(error)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
+import fcntl
 import os
 import re
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
 
 from e2ee import Identity
-from e2ee.errors import IdentityFileError, IdentityLocked, WrongPassphrase
+from e2ee.errors import IdentityFileError, IdentityLocked, InvalidPassphrase, WrongPassphrase
 
 from .exits import CliError, Exit
 from .output import Output
+from .passphrases import PASSPHRASE_VARIABLE, ask_passphrase, read_passphrase
+from .ways import PROFILE_VARIABLE
 
 IDENTITY_FILE = "identity"
-
-PROFILE_VARIABLE = "E2EE_PROFILE"
-PASSPHRASE_VARIABLE = "E2EE_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable
-"""Names a file with the passphrase, for programs that nobody sits in front of."""
 
 TRIES = 5
 """Passphrases that a person may try."""
@@ -79,14 +78,47 @@ def unlocked_identity(output: Output) -> tuple[Identity, str | None]:
         identity = identity.renewed(now)
         # Where the file cannot be written the new certificate is made again next time.
         with contextlib.suppress(IdentityFileError):
-            identity.save(path, replace=True, passphrase=passphrase)
+            rewrite(lambda kept: kept.renewed(now), passphrase, passphrase)
     return identity, passphrase
 
 
-def make_home(path: Path) -> None:
-    """Make the folder of a file, for its owner only. Raises IdentityFileError."""
+def rewrite(change: Callable[[Identity], Identity], old: str | None, new: str | None) -> None:
+    """Change what the identity file has now; ``old`` and ``new`` are its passphrases.
+
+    A file that another program has changed meanwhile keeps that, and one that it has locked stays
+    locked. Raises IdentityFileError.
+    """
+    path = identity_path()
+    with _alone(path):
+        change(Identity.load(path, old)).save(path, replace=True, passphrase=new)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """With no other program of ours that rewrites the identity. Raises IdentityFileError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
+    except OSError as error:
+        raise IdentityFileError(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        try:
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise IdentityFileError(f"another program is writing {path}; try again") from None
+        except OSError as error:
+            raise IdentityFileError(f"{path} cannot be locked: {error.strerror}") from None
+        yield
+    finally:
+        os.close(fd)
+
+
+def make_home(path: Path) -> None:
+    """Make the folders of a file, each for its owner only. Raises IdentityFileError."""
+    try:
+        for folder in reversed(path.parents):
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise IdentityFileError(
             f"{path.parent} cannot be made: {error.strerror}; set E2EE_HOME to another folder"
@@ -111,45 +143,22 @@ def _load(path: Path, output: Output) -> tuple[Identity, str | None]:
         pass
     if file := os.environ.get(PASSPHRASE_VARIABLE):
         passphrase = read_passphrase(file)
-        return Identity.load(path, passphrase), passphrase
-    for left in reversed(range(TRIES)):
-        passphrase = ask_passphrase("Passphrase: ")
         try:
             return Identity.load(path, passphrase), passphrase
-        except WrongPassphrase:
+        except (WrongPassphrase, InvalidPassphrase):
+            raise CliError(
+                f"the passphrase in {file} does not open {path}; correct it there", Exit.IN_USE
+            ) from None
+    for left in reversed(range(TRIES)):
+        passphrase = ask_passphrase(
+            "Passphrase: ", f"put it into a file and name that in {PASSPHRASE_VARIABLE}"
+        )
+        try:
+            return Identity.load(path, passphrase), passphrase
+        except (WrongPassphrase, InvalidPassphrase):
             output.status("wrong_passphrase", f"That is not the passphrase. Tries left: {left}")
     raise CliError(
         f"the identity stays locked after {TRIES} wrong passphrases; a backup brings it back: "
         "e2ee --profile NAME id import",
         Exit.IN_USE,
     )
-
-
-def read_passphrase(file: str) -> str:
-    """The first line of this file. Raises CliError."""
-    try:
-        with open(file, encoding="utf-8") as text:
-            passphrase = text.readline(4096).rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise CliError(f"{file} cannot be read: {reason}", Exit.FILES) from None
-    if not passphrase:
-        raise CliError(f"{file} has no passphrase in its first line", Exit.USAGE)
-    return passphrase
-
-
-def ask_passphrase(prompt: str) -> str:
-    """From the terminal, unseen; not empty. Raises CliError where there is no terminal."""
-    try:
-        with open("/dev/tty", "rb"):
-            pass
-    except OSError:
-        raise CliError(
-            "the identity is locked, and there is no terminal to ask for its passphrase; put it "
-            f"into a file and name that in {PASSPHRASE_VARIABLE}",
-            Exit.IN_USE,
-        ) from None
-    try:
-        return getpass.getpass(prompt)
-    except EOFError:
-        raise CliError("no passphrase was given", Exit.IN_USE) from None

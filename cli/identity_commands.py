@@ -11,21 +11,22 @@ import typer
 from e2ee import Identity
 from e2ee.backup import PHRASE_LENGTH, backup_phrase, restore
 from e2ee.errors import FileError
+from e2ee.ids import whole_word
 from e2ee.private_file import as_path, write_private
 
 from . import ask
 from .exits import CliError, Exit
 from .home import (
-    ask_passphrase,
     identity_path,
     make_home,
     own_identity,
     present,
-    read_passphrase,
+    rewrite,
     unlocked_identity,
 )
 from .lines import STDIN
 from .output import Output
+from .passphrases import ask_passphrase, read_passphrase
 from .reports import JsonOption, report_errors
 from .signals import run
 
@@ -111,7 +112,7 @@ def import_identity() -> None:
                 Exit.USAGE,
             )
         words: list[str] = []
-        run(_ask_words(words))
+        run(_ask_words(words, output))
         identity = restore(words, now=present())
         make_home(path)
         identity.save(path)
@@ -121,16 +122,27 @@ def import_identity() -> None:
     report_errors(output, work)
 
 
-async def _ask_words(words: list[str]) -> None:
-    """Numbers, and the lines before the words in the exported text, are passed over."""
+async def _ask_words(words: list[str], output: Output) -> None:
+    """Numbers, and the lines before the words in the exported text, are passed over.
+
+    A person types a line with a mistake again, and not the whole backup.
+    """
     empty = 0
     while len(words) < PHRASE_LENGTH:
         line = await ask.line(f"Words, from number {len(words) + 1}: ")
         empty = 0 if line else empty + 1
         if empty > 1 and not os.isatty(STDIN):
             break  # The input has ended.
-        if not line.startswith((TITLE, "e2ee1", "Whoever has")):
-            words += re.findall(r"[^\s\d]+", line)
+        if line.startswith((TITLE, "e2ee1", "Whoever has")):
+            continue
+        typed = re.findall(r"[^\s\d]+", line)
+        strange = next((word for word in typed if whole_word(word) is None), None)
+        if strange is not None and os.isatty(STDIN):
+            output.status(
+                "not_in_list", f"{strange[:20]!r} is not in the list of words; that line again."
+            )
+        else:
+            words += typed
 
 
 @app.command()
@@ -145,11 +157,13 @@ def passphrase(
     output = Output(as_json=False)
 
     def work() -> None:
-        identity, _ = unlocked_identity(output)
+        if remove and new_file:
+            raise CliError("--remove and --new-file exclude each other", Exit.USAGE)
+        _, old = unlocked_identity(output)
         new = None
         if not remove:
             new = read_passphrase(new_file) if new_file else _ask_twice()
-        identity.save(identity_path(), replace=True, passphrase=new)
+        rewrite(lambda identity: identity, old, new)
         output.status(
             "passphrase",
             "The identity is locked with the new passphrase. If it is forgotten, only a backup "
@@ -162,10 +176,11 @@ def passphrase(
 
 
 def _ask_twice() -> str:
-    new = ask_passphrase("New passphrase: ")
+    instead = "name a file that holds the new one with --new-file"
+    new = ask_passphrase("New passphrase: ", instead)
     if not new:
         raise CliError("an empty passphrase locks nothing; to remove it: --remove", Exit.USAGE)
-    if ask_passphrase("The same again: ") != new:
+    if ask_passphrase("The same again: ", instead) != new:
         raise CliError("these were two different passphrases; nothing was changed", Exit.USAGE)
     return new
 
@@ -176,8 +191,9 @@ def rotate_device() -> None:
     output = Output(as_json=False)
 
     def work() -> None:
-        identity, passphrase = unlocked_identity(output)
-        identity.rotated(present()).save(identity_path(), replace=True, passphrase=passphrase)
+        _, passphrase = unlocked_identity(output)
+        now = present()
+        rewrite(lambda identity: identity.rotated(now), passphrase, passphrase)
         output.status(
             "rotated",
             "This machine has a new device key; you are who you were. Contacts whom you answer\n"

@@ -25,6 +25,7 @@ from .links import PendingLinks, new_link
 from .output import Output
 from .qr import qr
 from .waiting import Waiting, addresses_of, plain_host
+from .ways import way
 
 HIGHEST_NUMBER = 99
 """Numbers are short while there are few; another machine's on this network is not taken again."""
@@ -90,7 +91,7 @@ async def invite_by_code(
             encounter = await waiting.first()
         await talk(encounter, book, config, output, leave_at_end_of_input=False)
     except WrongCode as error:
-        raise CliError(f"{error}; for a new one: e2ee invite", Exit.INVITATION) from None
+        raise CliError(f"{error}; for a new one: {way('invite')}", Exit.INVITATION) from None
     finally:
         await waiting.end()
 
@@ -152,7 +153,7 @@ async def invite_by_link(
                 output.status("qr", picture, text=link.text)
         output.data(link.text, link=link.text, expires=pending.expires)
         until = time.strftime("%Y-%m-%d %H:%M", time.localtime(pending.expires))
-        later = "e2ee listen" + ("" if port == DEFAULT_PORT else f" --port {port}")
+        later = way("listen", *([] if port == DEFAULT_PORT else ["--port", str(port)]))
         output.status(
             "inviting",
             "Send this line to the other person, in a way that you trust: whoever has it first is\n"
@@ -208,7 +209,9 @@ def revoke_link(book: Book, short: str, output: Output) -> None:
     """Make a pending link useless, by the eight digits of its name in the list."""
     found = [p for p in book.read().invitations if p.nonce.hex()[:8] == short.lower()]
     if not found:
-        raise CliError(f"no link {short!r} is pending; see: e2ee invite list", Exit.INVITATION)
+        raise CliError(
+            f"no link {short!r} is pending; see: {way('invite', 'list')}", Exit.INVITATION
+        )
 
     def revoke(contacts: ContactBook) -> None:
         for pending in found:

@@ -21,6 +21,7 @@ from .discovery import NoDiscovery, find
 from .encounter import day, meet, talk
 from .exits import CliError, Exit
 from .output import Output
+from .ways import way
 
 ENVIRONMENT = "E2EE_INVITATION"
 """The variable that holds a code or a link, for scripts."""
@@ -65,7 +66,7 @@ async def join(
         alias = encounter.contact.name
         output.status(
             "expected",
-            f"Did you expect this person? If not: Ctrl-D, and e2ee contact block {alias}",
+            f"Did you expect this person? If not: Ctrl-D, and {way('contact', 'block', alias)}",
             name=alias,
         )
     await talk(encounter, book, config, output, leave_at_end_of_input=True)
@@ -114,13 +115,13 @@ async def _find(number: int, output: Output) -> list[tuple[str, int]]:
     if not found:
         raise CliError(
             f"nobody on this network answers for number {number}; ask for the address that "
-            "`e2ee invite` shows, and run: e2ee join --at HOST[:PORT]",
+            f"`e2ee invite` shows, and run: {way('join', '--at', 'HOST:PORT')}",
             Exit.NETWORK,
         )
     if len(found) > 1:
         # Each would get a try at the code.
         lines = "".join(
-            f"\n  e2ee join --at {with_port(machine.addresses[0], machine.port)}"
+            f"\n  {way('join', '--at', with_port(machine.addresses[0], machine.port))}"
             for machine in found
         )
         raise CliError(

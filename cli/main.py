@@ -22,10 +22,11 @@ from .addresses import DEFAULT_PORT
 from .book import Book
 from .config import GRADES, Config, load_config
 from .exits import Exit
-from .home import PROFILE_VARIABLE, own_identity
+from .home import own_identity
 from .output import Output
 from .reports import JsonOption, report, report_errors
 from .signals import run
+from .ways import PROFILE_VARIABLE
 
 app = typer.Typer(
     name="e2ee",

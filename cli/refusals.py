@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-
 from e2ee import Peer
 from e2ee.contacts import Contact, Grade
 
 from .addresses import with_port
 from .encounter import BY, day
 from .exits import CliError, Exit
+from .ways import way
 
 
 def changed_identity(contact: Contact, peer: Peer, address: tuple[str, int]) -> CliError:
     """``address`` -- where the other one answers."""
     where = with_port(*address)
-    name = shlex.quote(contact.name)
     known = f"known since {day(contact.first_seen)}"
     if contact.grade > Grade.SEEN:
         known += f", {BY[contact.how]} on {day(contact.graded_at)}"
@@ -30,9 +28,9 @@ def changed_identity(contact: Contact, peer: Peer, address: tuple[str, int]) -> 
         "another person\nuses this address now; or somebody is in between.\n"
         f"Ask {contact.name}, by voice, for the words that `e2ee id` shows there. If they are "
         "those above:\n"
-        f"  e2ee contact trust {name} {peer.id}\n"
+        f"  {way('contact', 'trust', contact.name, peer.id)}\n"
         "If this is another person, whom you want to talk to:\n"
-        f"  e2ee connect {where} --peer {peer.id}\n"
+        f"  {way('connect', where, '--peer', peer.id)}\n"
         "Else do nothing, and tell them.",
         Exit.TRUST,
         known=contact.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2ee.errors import UsageError
+from e2ee.errors import InvalidBackup
 from e2ee.identity import SEED_LENGTH, Identity
 from e2ee.ids import whole_word, word_list
 from e2ee.primitives import HASHES
@@ -33,22 +33,22 @@ def _words(seed: bytes) -> tuple[str, ...]:
 def restore(phrase: Sequence[str], *, now: float | None = None) -> Identity:
     """The identity of a phrase, with a new device key; of each word three letters or more.
 
-    ``now`` as for ``Identity.generate``. Raises UsageError, which names a word that is not in
-    the list.
+    ``now`` as for ``Identity.generate``. Raises InvalidBackup, which names a word that is not
+    in the list.
     """
     if len(phrase) != PHRASE_LENGTH:
-        raise UsageError(f"a backup has {PHRASE_LENGTH} words, not {len(phrase)}")
+        raise InvalidBackup(f"a backup has {PHRASE_LENGTH} words, not {len(phrase)}")
     words = word_list()
     number = 0
     for place, typed in enumerate(phrase, 1):
         word = whole_word(typed)
         if word is None:
-            raise UsageError(f"word {place} of the backup, {typed[:20]!r}, is not in the list")
+            raise InvalidBackup(f"word {place} of the backup, {typed[:20]!r}, is not in the list")
         number = number * len(words) + words.index(word)
     seed = (number >> _CHECKSUM_BITS) % 2 ** (8 * SEED_LENGTH)
     seed_bytes = seed.to_bytes(SEED_LENGTH)
     if number != seed << _CHECKSUM_BITS | _checksum(seed_bytes):
-        raise UsageError("the backup is mistyped: its checksum does not fit; a word is another")
+        raise InvalidBackup("the backup is mistyped: its checksum does not fit; a word is another")
     return Identity.from_seed(seed_bytes, now=now)
 
 

@@ -218,7 +218,7 @@ class ContactBook:
         for contact in self._contacts.values():
             if fold_name(contact.name) == fold_name(name):
                 return contact
-        raise NoSuchContact(f"no contact is called {name!r}; see: e2ee contact list")
+        raise NoSuchContact(f"no contact is called {name!r}")
 
     def of(self, identity_key: bytes) -> Contact | None:
         """Whoever has this identity."""

@@ -137,6 +137,14 @@ class InvalidInvitation(UsageError):
     """A text is not an invitation: a code or a link that is mistyped, cut short or of no use."""
 
 
+class InvalidPassphrase(UsageError):
+    """A passphrase is empty, too long, or not text that has an encoding."""
+
+
+class InvalidBackup(UsageError):
+    """Words are not the backup of an identity: mistyped, too few, or too many."""
+
+
 class NoSuchContact(UsageError):
     """Nobody in the book has this name or id."""
 
@@ -167,9 +175,7 @@ class BlockedPeer(TrustRefused):
     """The peer is a contact that was blocked."""
 
     def __init__(self, contact: Contact) -> None:
-        super().__init__(
-            f"{contact.name} is blocked; to allow them again: e2ee contact unblock {contact.name}"
-        )
+        super().__init__(f"{contact.name} is blocked")
         self.contact = contact
 
 

@@ -41,7 +41,7 @@ CLOCK_TOLERANCE = DAY
 """Seconds that a certificate is valid before it was issued: two clocks may differ."""
 
 FILE_HEADER = "e2ee identity, version 1"
-LOCKED_HEADER = "e2ee locked identity, version 1\n"
+LOCKED_HEADER = "e2ee locked identity, version 1"
 _FILE_FIELDS = ("identity-key", "device-key", "certificate", "signature")
 MAX_FILE_SIZE = 4096
 SEED_LENGTH = 32
@@ -189,13 +189,13 @@ class Identity(Uncopyable):
     def load(cls, path: str | os.PathLike[str], passphrase: str | None = None) -> Identity:
         """Read an identity file.
 
-        Raises IdentityLocked where it needs a passphrase, WrongPassphrase; IdentityFileError for
-        one that is missing, readable by others, of a foreign version, or damaged in any way (the
-        certificate in the file must fit its keys).
+        Raises IdentityLocked where it needs a passphrase, WrongPassphrase, InvalidPassphrase;
+        IdentityFileError for one that is missing, readable by others, of a foreign version, or
+        damaged in any way (the certificate in the file must fit its keys). SPEC.md section 8.
         """
         path = as_path(path, IdentityFileError)
         data = read_private(path, MAX_FILE_SIZE, IdentityFileError)
-        if data.startswith(LOCKED_HEADER.encode()):
+        if data.split(b"\n", 1)[0] == LOCKED_HEADER.encode():
             data = _unlocked(data, passphrase, path)
         fields = _parse(data, path)
         try:
@@ -220,7 +220,7 @@ class Identity(Uncopyable):
 
         With a ``passphrase`` the file is locked. An existing file is kept, and IdentityFileError
         raised, unless ``replace`` is true. Raises IdentityFileError where the file cannot be
-        written, UsageError for what is no passphrase.
+        written, InvalidPassphrase.
         """
         path = as_path(path, IdentityFileError)
         values = (
@@ -235,27 +235,34 @@ class Identity(Uncopyable):
         ]
         text = "\n".join(lines) + "\n"
         if passphrase is not None:
-            text = LOCKED_HEADER + lock(text.encode(), passphrase, LOCKED_HEADER)
+            header = LOCKED_HEADER + "\n"
+            try:
+                text = header + lock(text.encode(), passphrase, header)
+            except MemoryError:
+                raise IdentityFileError(f"there is not enough memory to lock {path}") from None
         write_private(path, text.encode(), replace=replace, error=IdentityFileError)
 
 
 def _unlocked(data: bytes, passphrase: str | None, path: Path) -> bytes:
     if passphrase is None:
         raise IdentityLocked(f"{path} is locked with a passphrase")
-    text = data.decode("ascii", "replace").removeprefix(LOCKED_HEADER)
+    header = LOCKED_HEADER + "\n"
     try:
-        return unlock(text, passphrase, LOCKED_HEADER)
+        return unlock(data.decode("ascii", "replace").removeprefix(header), passphrase, header)
     except NotLocked:
         raise IdentityFileError(f"{path} is not a whole identity file; restore a backup") from None
     except WrongKey:
         raise WrongPassphrase(f"this passphrase does not open {path}") from None
+    except MemoryError:
+        raise IdentityFileError(f"there is not enough memory to unlock {path}") from None
 
 
 def _parse(data: bytes, path: Path) -> dict[str, bytes]:
     damaged = IdentityFileError(f"{path} is not a whole identity file; restore a backup")
     lines = data.decode("ascii", "replace").split("\n")
     if lines[0] != FILE_HEADER:
-        if lines[0].startswith(FILE_HEADER.rpartition(" ")[0]):
+        names = tuple(header.rpartition(" ")[0] for header in (FILE_HEADER, LOCKED_HEADER))
+        if lines[0].startswith(names):
             raise IdentityFileError(f"{path} is of a version that this program does not know")
         raise damaged
     fields = [line.partition(" ") for line in lines[1:-1]]

@@ -11,13 +11,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from e2ee.errors import UsageError
+from e2ee.errors import InvalidPassphrase
 
 MEMORY, PASSES, LANES = 65_536, 3, 4
 """KiB, passes and lanes: the second recommendation of RFC 9106, section 4."""
 
-MAX_MEMORY, MAX_PASSES, MAX_LANES = 1_048_576, 16, 16
-"""What a reader accepts, so that no file makes it take all memory."""
+MAX_MEMORY, MAX_PASSES, MAX_LANES = 262_144, 16, 16
+"""What a reader accepts, so that no file makes it take all memory, or more than seconds."""
 
 MAX_PASSPHRASE_LENGTH = 1024
 """Bytes of UTF-8."""
@@ -40,7 +40,10 @@ class WrongKey(Exception):
 
 
 def lock(secret: bytes, passphrase: str, header: str) -> str:
-    """Three lines that only this passphrase opens, behind this header. Raises UsageError."""
+    """Three lines that only this passphrase opens, behind this header.
+
+    Raises InvalidPassphrase, and MemoryError where the system has not ``MEMORY`` to give.
+    """
     salt = secrets.token_bytes(SALT_LENGTH)
     begin = f"argon2id {MEMORY} {PASSES} {LANES}\nsalt {base64.urlsafe_b64encode(salt).decode()}\n"
     key = _key(passphrase, salt, MEMORY, PASSES, LANES)
@@ -49,7 +52,7 @@ def lock(secret: bytes, passphrase: str, header: str) -> str:
 
 
 def unlock(text: str, passphrase: str, header: str) -> bytes:
-    """The secret. Raises NotLocked, WrongKey; UsageError for what is no passphrase."""
+    """The secret. Raises NotLocked, WrongKey, InvalidPassphrase, MemoryError."""
     match = _FORM.fullmatch(text)
     if match is None:
         raise NotLocked
@@ -77,8 +80,8 @@ def _key(passphrase: str, salt: bytes, memory: int, passes: int, lanes: int) -> 
     try:
         data = unicodedata.normalize("NFC", passphrase).encode()
     except UnicodeEncodeError:
-        raise UsageError("a passphrase is text that has an encoding") from None
+        raise InvalidPassphrase("a passphrase is text that has an encoding") from None
     if not 1 <= len(data) <= MAX_PASSPHRASE_LENGTH:
-        raise UsageError(f"a passphrase has 1 to {MAX_PASSPHRASE_LENGTH} bytes")
+        raise InvalidPassphrase(f"a passphrase has 1 to {MAX_PASSPHRASE_LENGTH} bytes")
     kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
     return kdf.derive(data)

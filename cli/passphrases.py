@@ -1,0 +1,68 @@
+"""Passphrases: from the terminal, unseen, or from a file; never from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from .exits import CliError, Exit
+
+PASSPHRASE_VARIABLE = "E2EE_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable
+"""Names a file with the passphrase, for programs that nobody sits in front of."""
+
+MAX_LINE = 4096
+"""Characters of a file's first line; a passphrase has fewer."""
+
+
+def read_passphrase(file: str) -> str:
+    """The first line of this file. Raises CliError."""
+    try:
+        with open(file, encoding="utf-8") as text:
+            passphrase = text.readline(MAX_LINE).rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise CliError(f"{file} cannot be read: {reason}", Exit.FILES) from None
+    if not passphrase:
+        raise CliError(f"{file} has no passphrase in its first line", Exit.USAGE)
+    return passphrase
+
+
+def ask_passphrase(prompt: str, instead: str) -> str:
+    """From the terminal, unseen. Raises CliError, which without one says what to do ``instead``."""
+    try:
+        with open("/dev/tty", "rb"):
+            pass
+    except OSError:
+        raise CliError(
+            f"there is no terminal to ask for the identity's passphrase; {instead}", Exit.IN_USE
+        ) from None
+    try:
+        with _stoppable():
+            return getpass.getpass(prompt)
+    except EOFError:
+        raise CliError("no passphrase was given", Exit.IN_USE) from None
+    except UnicodeDecodeError:
+        raise CliError("what was typed is not text in this terminal", Exit.USAGE) from None
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """A signal ends the question, and not the program in the midst of it: the terminal would go
+    on to hide what is typed."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise CliError(f"stopped by {signal.Signals(number).name}", Exit(128 + number))
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
