@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from importlib.metadata import version
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -70,6 +69,8 @@ def _options(
     if profile is not None:
         os.environ[PROFILE_VARIABLE] = profile
     if show_version:
+        from importlib.metadata import version  # noqa: PLC0415 -- starting is quicker so
+
         typer.echo(f"e2ee {version('e2ee-session')}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
