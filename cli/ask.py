@@ -6,6 +6,7 @@ Nothing that is asked here is ever taken from the command line or put into a his
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,19 +18,20 @@ from e2ee.invitation import CODE_WORDS, Link
 
 from .exits import CliError, Exit
 from .lines import STDIN
+from .threads import in_thread
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completion
     from prompt_toolkit.document import Document
 
 MAX_ANSWER = 4096
-"""Bytes of an answer that a script gives."""
+"""Bytes of an answer; the longest link has a quarter of it."""
 
 
 async def code() -> str:
     """A spoken code. At a terminal the Tab key completes its words, after three letters or less."""
     if not os.isatty(STDIN):
-        return first_line()
+        return await in_thread(first_line)
     from prompt_toolkit.completion import Completer, Completion  # noqa: PLC0415 -- see _ask
 
     class Words(Completer):
@@ -45,12 +47,17 @@ async def code() -> str:
 
 
 async def link() -> str:
-    """An invitation link, which may come with line breaks. At a terminal it is not shown."""
+    """An invitation link, which may come with line breaks. At a terminal it is not shown.
+
+    Raises CliError.
+    """
     text, prompt = "", "Link (it is not shown): "
     while True:
         hidden = os.isatty(STDIN)
-        part = await _ask(prompt, is_password=True) if hidden else first_line()
+        part = await (_ask(prompt, is_password=True) if hidden else in_thread(first_line))
         text += part
+        if len(text) > MAX_ANSWER:
+            raise _too_long()
         if not part or _complete(text):
             return text
         prompt = "The link goes on, or Enter: "
@@ -66,7 +73,7 @@ def _complete(text: str) -> bool:
 
 async def line(prompt: str) -> str:
     """One line of free text."""
-    return await _ask(prompt) if os.isatty(STDIN) else first_line()
+    return await (_ask(prompt) if os.isatty(STDIN) else in_thread(first_line))
 
 
 async def _ask(prompt: str, **options: Any) -> str:
@@ -103,12 +110,21 @@ def first_line() -> str:
     Raises CliError.
     """
     data = b""
-    while not data.endswith(b"\n") and len(data) < MAX_ANSWER:
+    while not data.endswith(b"\n"):
+        if len(data) >= MAX_ANSWER:
+            raise _too_long()
         try:
             byte = os.read(STDIN, 1)
+        except BlockingIOError:
+            select.select([STDIN], [], [])
+            continue
         except OSError as error:
             raise CliError(f"cannot read the input: {error.strerror}", Exit.FILES) from None
         if not byte:
             break
         data += byte
     return data.decode("utf-8", "replace").strip()
+
+
+def _too_long() -> CliError:
+    return CliError(f"what was given is above {MAX_ANSWER:,} bytes", Exit.OVER_LIMIT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from e2ee import Identity, Padding, Session
-from e2ee.contacts import Contact, ContactBook, TrustPolicy
+from e2ee.contacts import Contact, ContactBook
 from e2ee.errors import (
     BlockedPeer,
     ConnectFailed,
@@ -22,26 +22,18 @@ from e2ee.transport import Channel, tcp
 from .addresses import parse_address
 from .book import Book
 from .chat import TIMEOUTS
-from .config import Config
 from .encounter import meet, talk
 from .exits import CliError, Exit
-from .output import Output
+from .profile import Profile
 from .refusals import changed_identity
 from .ways import way
 
 
-async def connect(
-    book: Book,
-    target: str,
-    *,
-    peer: str | None,
-    policy: TrustPolicy,
-    config: Config,
-    output: Output,
-) -> None:
+async def connect(profile: Profile, target: str, *, peer: str | None) -> None:
     """``target`` -- a contact, by name or id, or an address. ``peer`` -- who has to answer there,
     by name or id.
     """
+    book, output = profile.book, profile.output
     contacts = book.read()
     contact, host, port = _find(contacts, target)
     expected_id = None if contact is None else contact.id
@@ -59,14 +51,13 @@ async def connect(
             raise
         raise changed_identity(contact, error.peer, (host, port)) from None
     encounter = meet(
-        book,
+        profile,
         channel,
-        policy,
         expected=contact,
         dialled=(host, port),
         asked_for=peer is not None,
     )
-    await talk(encounter, book, config, output, leave_at_end_of_input=True)
+    await talk(encounter, profile, leave_at_end_of_input=True)
 
 
 def id_of(contacts: ContactBook, who: str) -> str:

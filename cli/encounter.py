@@ -7,17 +7,15 @@ import os
 import time
 from typing import NamedTuple
 
-from e2ee.contacts import Contact, ContactBook, Grade, How, TrustPolicy, Verdict
+from e2ee.contacts import Contact, ContactBook, Grade, How, Verdict
 from e2ee.errors import NameRefused
 from e2ee.suites import Approach
 from e2ee.transport import Channel
 
-from .book import Book
 from .chat import chat
-from .config import Config
 from .lines import STDIN
 from .names import label
-from .output import Output
+from .profile import Profile
 from .ways import way
 
 PROVED: dict[Approach, tuple[Grade, How]] = {
@@ -52,9 +50,8 @@ def day(seconds: float) -> str:
 
 
 def meet(
-    book: Book,
+    profile: Profile,
     channel: Channel,
-    policy: TrustPolicy,
     *,
     expected: Contact | None = None,
     dialled: tuple[str, int] | None = None,
@@ -67,8 +64,8 @@ def meet(
     an alias for somebody new. Raises TrustRefused, NameRefused and what a book raises.
     """
     grade, how = PROVED[channel.suite.approach]
-    contacts = book.read()
-    verdict = policy.judge(contacts, channel.peer, proved=grade, expected=expected)
+    known = profile.book.read()
+    verdict = profile.policy.judge(known, channel.peer, proved=grade, expected=expected)
     if verdict.contact is not None:
         name = ""
 
@@ -79,20 +76,19 @@ def meet(
             free = name and contacts.free_name(name)
         return contacts.meet(channel.peer, how, time.time(), address=dialled, name=free)
 
-    contact = book.change(remember)
+    contact = profile.book.change(remember)
     return Encounter(channel, verdict, contact, asked_for)
 
 
 async def talk(
     encounter: Encounter,
-    book: Book,
-    config: Config,
-    output: Output,
+    profile: Profile,
     *,
     leave_at_end_of_input: bool,
 ) -> None:
     """Say whom the channel is authenticated to, and chat. Raises what ``chat`` raises."""
     channel, verdict, contact, _ = encounter
+    book, output = profile.book, profile.output
     others = [known for known in book.read().contacts if known.identity != contact.identity]
     output.status(
         "connected",
@@ -121,7 +117,7 @@ async def talk(
         output,
         speaker=contact.name,
         leave_at_end_of_input=leave_at_end_of_input,
-        own_name=config.name,
+        own_name=profile.config.name,
         on_name=on_name,
     )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
 from e2ee import Identity
 from e2ee.errors import IdentityFileError, IdentityLocked, InvalidPassphrase, WrongPassphrase
+from e2ee.private_file import alone
 
 from .exits import CliError, Exit
 from .output import Output
@@ -89,29 +89,8 @@ def rewrite(change: Callable[[Identity], Identity], old: str | None, new: str | 
     locked. Raises IdentityFileError.
     """
     path = identity_path()
-    with _alone(path):
+    with alone(path, error=IdentityFileError, busy=IdentityFileError):
         change(Identity.load(path, old)).save(path, replace=True, passphrase=new)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """With no other program of ours that rewrites the identity. Raises IdentityFileError."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        fd = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
-    except OSError as error:
-        raise IdentityFileError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        try:
-            # The system lets go of it when the process ends, however it ends.
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise IdentityFileError(f"another program is writing {path}; try again") from None
-        except OSError as error:
-            raise IdentityFileError(f"{path} cannot be locked: {error.strerror}") from None
-        yield
-    finally:
-        os.close(fd)
 
 
 def make_home(path: Path) -> None:

@@ -15,6 +15,7 @@ from e2ee.ids import whole_word
 from e2ee.private_file import as_path, write_private
 
 from . import ask
+from .book import Book
 from .exits import CliError, Exit
 from .home import (
     identity_path,
@@ -191,9 +192,11 @@ def rotate_device() -> None:
     output = Output(as_json=False)
 
     def work() -> None:
-        _, passphrase = unlocked_identity(output)
+        identity, passphrase = unlocked_identity(output)
         now = present()
         rewrite(lambda identity: identity.rotated(now), passphrase, passphrase)
+        # In this order: numbers that are forgotten too early would let old calls in again.
+        Book(identity).change(lambda contacts: contacts.forget_calls())
         output.status(
             "rotated",
             "This machine has a new device key; you are who you were. Contacts whom you answer\n"

@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator
 
 from e2ee import E2EEError, Padding, Session
 from e2ee.code_offer import CodeOffer, OfferState
-from e2ee.contacts import ContactBook, TrustPolicy
+from e2ee.contacts import ContactBook
 from e2ee.errors import InvitationRefused, WrongCode
 from e2ee.invitation import MAX_ADDRESSES, SpokenCode
 
 from .addresses import DEFAULT_PORT, parse_address, with_port
 from .book import Book
-from .config import Config
 from .discovery import NoDiscovery, NumberTaken, advertised
 from .encounter import day, talk
 from .exits import CliError, Exit
 from .links import PendingLinks, new_link
 from .output import Output
+from .profile import Profile
 from .qr import qr
 from .waiting import Waiting, addresses_of, plain_host
 from .ways import way
@@ -38,17 +38,15 @@ LONGEST_LIFE = 52 * 604_800
 
 
 async def invite_by_code(
-    book: Book,
+    profile: Profile,
     host: str | None,
     port: int,
     *,
     at: str | None,
     name: str,
-    policy: TrustPolicy,
-    config: Config,
-    output: Output,
 ) -> None:
     """``at`` -- the address to tell the other person, if it is not one of this machine."""
+    book, output = profile.book, profile.output
     identity = book.identity
     _check_book(book, name)
     offers: list[CodeOffer] = []
@@ -64,7 +62,7 @@ async def invite_by_code(
 
     host = plain_host(host)
     offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
-    waiting = Waiting(book, policy, output, lambda: name, is_end=is_end)
+    waiting = Waiting(profile, lambda: name, is_end=is_end)
     port = await waiting.begin(new_session, host, port)
     try:
         addresses = addresses_of(host)
@@ -89,7 +87,7 @@ async def invite_by_code(
                 discoverable=discoverable,
             )
             encounter = await waiting.first()
-        await talk(encounter, book, config, output, leave_at_end_of_input=False)
+        await talk(encounter, profile, leave_at_end_of_input=False)
     except WrongCode as error:
         raise CliError(f"{error}; for a new one: {way('invite')}", Exit.INVITATION) from None
     finally:
@@ -120,18 +118,16 @@ async def _found_by_number(
 
 
 async def invite_by_link(
-    book: Book,
+    profile: Profile,
     host: str | None,
     port: int,
     *,
     at: str | None,
     lifetime: float,
     name: str,
-    policy: TrustPolicy,
-    config: Config,
-    output: Output,
 ) -> None:
     """``lifetime`` -- seconds that the link is good for, here or with a later ``e2ee listen``."""
+    book, output = profile.book, profile.output
     identity = book.identity
     _check_book(book, name)
     host = plain_host(host)
@@ -142,7 +138,7 @@ async def invite_by_link(
             identity, suites=(), links=links, now=time.time(), padding=Padding.CHAT
         )
 
-    waiting = Waiting(book, policy, output, lambda: links.name_of_last)
+    waiting = Waiting(profile, lambda: links.name_of_last)
     port = await waiting.begin(new_session, host, port)
     try:
         told = [parse_address(at)] if at else [(a, port) for a in addresses_of(host)]
@@ -163,7 +159,7 @@ async def invite_by_link(
             port=port,
             expires=pending.expires,
         )
-        await talk(await waiting.first(), book, config, output, leave_at_end_of_input=False)
+        await talk(await waiting.first(), profile, leave_at_end_of_input=False)
     finally:
         await waiting.end()
 

@@ -7,20 +7,18 @@ import time
 from collections.abc import Sequence
 
 from e2ee import Identity, Padding, Session
-from e2ee.contacts import TrustPolicy
 from e2ee.errors import ConnectFailed, InvitationRefused, UnsupportedSuite, WrongCode
 from e2ee.invitation import Link, SpokenCode
 from e2ee.transport import Channel, tcp
 
 from . import ask
 from .addresses import parse_address, with_port
-from .book import Book
 from .chat import TIMEOUTS
-from .config import Config
 from .discovery import NoDiscovery, find
 from .encounter import day, meet, talk
 from .exits import CliError, Exit
 from .output import Output
+from .profile import Profile
 from .ways import way
 
 ENVIRONMENT = "E2EE_INVITATION"
@@ -30,20 +28,18 @@ MAX_FILE = 65_536
 
 
 async def join(
-    book: Book,
+    profile: Profile,
     code: str | None,
     *,
     by_link: bool,
     file: str | None,
     at: str | None,
     name: str,
-    policy: TrustPolicy,
-    config: Config,
-    output: Output,
 ) -> None:
     """``code`` -- from the command line. ``file`` -- where a code or a link is to be read from.
     ``at`` -- where the inviter is, for a code. ``name`` -- what to call the inviter.
     """
+    book, output = profile.book, profile.output
     contacts = book.read()
     if name:
         contacts.free_name(name)
@@ -61,7 +57,7 @@ async def join(
     else:
         addresses = await _find(invitation.number, output)
     channel, address = await _open(book.identity, invitation, addresses, output)
-    encounter = meet(book, channel, policy, dialled=address, name=name)
+    encounter = meet(profile, channel, dialled=address, name=name)
     if encounter.verdict.contact is None:
         alias = encounter.contact.name
         output.status(
@@ -69,7 +65,7 @@ async def join(
             f"Did you expect this person? If not: Ctrl-D, and {way('contact', 'block', alias)}",
             name=alias,
         )
-    await talk(encounter, book, config, output, leave_at_end_of_input=True)
+    await talk(encounter, profile, leave_at_end_of_input=True)
 
 
 async def _invitation(

@@ -5,34 +5,24 @@ from __future__ import annotations
 import time
 
 from e2ee import Padding, Peer, Session
-from e2ee.contacts import TrustPolicy
 from e2ee.suites import DEFAULT_ACCEPTED_SUITES
 
 from .addresses import with_port
-from .book import Book
-from .config import Config
 from .connect import id_of
 from .encounter import talk
 from .links import PendingLinks
-from .output import Output
+from .profile import Profile
 from .waiting import Waiting, addresses_of, plain_host
 
 
 async def listen(
-    book: Book,
-    host: str | None,
-    port: int,
-    *,
-    known: bool,
-    peer: str | None,
-    policy: TrustPolicy,
-    config: Config,
-    output: Output,
+    profile: Profile, host: str | None, port: int, *, known: bool, peer: str | None
 ) -> None:
     """Chat with the first who may come in (as ``peer``, where that is given).
 
     ``known`` -- answer contacts only, and give nobody else a single byte.
     """
+    book, output = profile.book, profile.output
     identity = book.identity
     host = plain_host(host)
     contacts = book.read()
@@ -57,9 +47,7 @@ async def listen(
         )
 
     waiting = Waiting(
-        book,
-        policy,
-        output,
+        profile,
         lambda: links.name_of_last,
         asked_for=expected is not None,
     )
@@ -81,6 +69,6 @@ async def listen(
             id=identity.id,
             words=list(identity.words),
         )
-        await talk(await waiting.first(), book, config, output, leave_at_end_of_input=False)
+        await talk(await waiting.first(), profile, leave_at_end_of_input=False)
     finally:
         await waiting.end()

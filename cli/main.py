@@ -9,8 +9,6 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from e2ee.contacts import TrustPolicy
-
 from . import connect as connecting
 from . import contact_commands, identity_commands
 from . import demo as demonstration
@@ -19,10 +17,10 @@ from . import join as joining
 from . import listen as listening
 from .addresses import DEFAULT_PORT
 from .book import Book
-from .config import GRADES, Config, load_config
 from .exits import Exit
 from .home import own_identity
 from .output import Output
+from .profile import open_profile
 from .reports import JsonOption, report, report_errors
 from .signals import run
 from .ways import PROFILE_VARIABLE
@@ -51,10 +49,6 @@ Require = Annotated[
 Alias = Annotated[str, typer.Option("--as", metavar="NAME", help="What I call the other person.")]
 
 
-def _policy(require: str | None, config: Config) -> TrustPolicy:
-    return TrustPolicy(config.require if require is None else GRADES[require])
-
-
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
@@ -67,6 +61,8 @@ def _options(
     ] = None,
 ) -> None:
     if profile is not None:
+        if not profile:
+            raise typer.BadParameter("a profile has a name")
         os.environ[PROFILE_VARIABLE] = profile
     if show_version:
         from importlib.metadata import version  # noqa: PLC0415 -- starting is quicker so
@@ -102,19 +98,8 @@ def listen(
     output = Output(as_json=json)
 
     def work() -> None:
-        config, book = load_config(), Book(own_identity(output))
-        run(
-            listening.listen(
-                book,
-                host,
-                port,
-                known=known,
-                peer=peer,
-                policy=_policy(require, config),
-                config=config,
-                output=output,
-            )
-        )
+        profile = open_profile(require, output)
+        run(listening.listen(profile, host, port, known=known, peer=peer))
 
     report_errors(output, work)
 
@@ -135,17 +120,7 @@ def connect(
     output = Output(as_json=json)
 
     def work() -> None:
-        config, book = load_config(), Book(own_identity(output))
-        run(
-            connecting.connect(
-                book,
-                target,
-                peer=peer,
-                policy=_policy(require, config),
-                config=config,
-                output=output,
-            )
-        )
+        run(connecting.connect(open_profile(require, output), target, peer=peer))
 
     report_errors(output, work)
 
@@ -154,9 +129,7 @@ def connect(
 def join(
     code: Annotated[
         str | None,
-        typer.Argument(
-            help="The spoken code; without it I ask, which is safer.", show_default=False
-        ),
+        typer.Argument(help="The spoken code. Without it I ask: safer.", show_default=False),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Ask for a link, not for a code.")] = False,
     file: Annotated[
@@ -174,20 +147,8 @@ def join(
     output = Output(as_json=json)
 
     def work() -> None:
-        config, book = load_config(), Book(own_identity(output))
-        run(
-            joining.join(
-                book,
-                code,
-                by_link=link,
-                file=file,
-                at=at,
-                name=alias,
-                policy=_policy(require, config),
-                config=config,
-                output=output,
-            )
-        )
+        profile = open_profile(require, output)
+        run(joining.join(profile, code, by_link=link, file=file, at=at, name=alias))
 
     report_errors(output, work)
 
@@ -221,36 +182,12 @@ def invite(
     output = Output(as_json=json)
 
     def work() -> None:
-        config, book = load_config(), Book(own_identity(output))
-        policy = _policy(require, config)
+        lifetime = inviting.parse_lifetime(expires)
+        profile = open_profile(require, output)
         if link:
-            lifetime = inviting.parse_lifetime(expires)
-            run(
-                inviting.invite_by_link(
-                    book,
-                    host,
-                    port,
-                    at=at,
-                    lifetime=lifetime,
-                    name=alias,
-                    policy=policy,
-                    config=config,
-                    output=output,
-                )
-            )
+            run(inviting.invite_by_link(profile, host, port, at=at, lifetime=lifetime, name=alias))
         else:
-            run(
-                inviting.invite_by_code(
-                    book,
-                    host,
-                    port,
-                    at=at,
-                    name=alias,
-                    policy=policy,
-                    config=config,
-                    output=output,
-                )
-            )
+            run(inviting.invite_by_code(profile, host, port, at=at, name=alias))
 
     report_errors(output, work)
 

@@ -5,6 +5,7 @@ What looks alike is found by Unicode's data (UTS #39), from ``confusable_homogly
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
@@ -23,19 +24,38 @@ SHORT_ID = 16
 OWN_WORDS = ("you", "me", "e2ee", "error", "system", "verified", "new", "peer", "note")
 """What the program says of itself; nobody may pose as it."""
 
-_CLOSING = str.maketrans(dict.fromkeys('"()[]{}<>`“”', "'"))
-"""What would end the program's own words around a claim."""
+_BRACKETS = frozenset({"Ps", "Pe", "Pi", "Pf"})
+"""Categories of brackets and quotes in any script, full-width ones too."""
+
+_CLOSING = frozenset(
+    "\"'<>`\u00b4\uff02\uff07\uff1c\uff1e\uff40\u02b9\u02ba\u02bc\u02dd\u02ee\u2032\u2033\u2034"
+)
+"""More that looks as if it ended the program's own words around a claim."""
+
+_JOINER = "\u200d"
 
 
 def claimed(text: str) -> str:
     """A name that a peer claims, fit to be shown: cleaned, short, possibly empty."""
-    text = " ".join(unicodedata.normalize("NFC", text).translate(_CLOSING).split())
-    shown, marks = "", 0
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    # Several in a row would look like one double quote.
+    text = re.sub("'+", "'", "".join(map(_unquoted, text)))
+    # A mark without a letter would go onto the program's own quote.
+    shown, room = "", 0
     for character in clean(text):
-        marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks <= MAX_MARKS and len(shown) < MAX_SHOWN:
+        is_mark = unicodedata.category(character) in {"Mn", "Me"}
+        if not is_mark:
+            room = 0 if character == " " else MAX_MARKS
+        if (not is_mark or room > 0) and len(shown) < MAX_SHOWN:
             shown += character
-    return shown.strip()
+        if is_mark:
+            room -= 1
+    return shown.strip(" " + _JOINER)
+
+
+def _unquoted(character: str) -> str:
+    closes = character in _CLOSING or unicodedata.category(character) in _BRACKETS
+    return "'" if closes else character
 
 
 def label(contact: Contact, others: Iterable[Contact]) -> str:

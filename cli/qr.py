@@ -36,7 +36,7 @@ def qr(text: str, columns: int) -> str | None:
         )
         for row in rows
     )
-    if "NO_COLOR" in os.environ:
+    if os.environ.get("NO_COLOR"):
         return text
     # On a terminal with dark letters on light the same characters would be the negative.
     return "\n".join(f"\x1b[97;40m{line}\x1b[0m" for line in text.split("\n"))

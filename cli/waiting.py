@@ -9,16 +9,14 @@ from collections import deque
 from collections.abc import Callable
 
 from e2ee import E2EEError, Session
-from e2ee.contacts import TrustPolicy
 from e2ee.transport import Channel, tcp
 
 from .addresses import reachable_addresses
-from .book import Book
 from .chat import TIMEOUTS
 from .clean import clean
 from .encounter import Encounter, meet
 from .exits import CliError
-from .output import Output
+from .profile import Profile
 
 REPORTS, REPORT_PERIOD = 8, 10.0
 """Of strangers who were turned away so many are told of in so many seconds; others are counted."""
@@ -29,9 +27,7 @@ class Waiting:
 
     def __init__(
         self,
-        book: Book,
-        policy: TrustPolicy,
-        output: Output,
+        profile: Profile,
         name_of_new: Callable[[], str],
         *,
         is_end: Callable[[E2EEError], bool] = lambda _: False,
@@ -40,9 +36,7 @@ class Waiting:
         """``name_of_new`` -- the alias of who is met for the first time. ``is_end`` -- whether a
         failure ends the waiting, which then raises it. ``asked_for`` -- as in an Encounter.
         """
-        self._book = book
-        self._policy = policy
-        self._output = output
+        self._profile = profile
         self._name_of_new = name_of_new
         self._is_end = is_end
         self._asked_for = asked_for
@@ -86,9 +80,8 @@ class Waiting:
             return
         try:
             encounter = meet(
-                self._book,
+                self._profile,
                 channel,
-                self._policy,
                 name=self._name_of_new(),
                 asked_for=self._asked_for,
             )
@@ -112,7 +105,7 @@ class Waiting:
         reason = clean(str(error))
         others = f" (and {self._unreported} before)" if self._unreported else ""
         where = "" if address is None else f" at {address}"
-        self._output.status(
+        self._profile.output.status(
             "turned_away",
             f"Somebody{where} was not let in: {reason}{others}",
             address=address,

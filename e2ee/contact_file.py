@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from e2ee.contacts import ContactBook
 from e2ee.errors import ContactFileBusy, ContactFileError
 from e2ee.identity import Identity
-from e2ee.private_file import as_path, read_private, write_private
+from e2ee.private_file import alone, as_path, read_private, write_private
 
 HEADER = b"e2ee contacts, version 1\n"
 SALT_LENGTH = 32
@@ -37,7 +37,6 @@ class ContactFile:
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:
         """A file that does not exist is an empty book. Raises ContactFileError for no path."""
         self._path = as_path(path, ContactFileError)
-        self._lock_path = self._path.with_name(self._path.name + ".lock")
         self._identity = identity
 
     def read(self) -> ContactBook:
@@ -68,7 +67,7 @@ class ContactFile:
         Raises ContactFileBusy where another holds the lock in this moment: it takes some
         milliseconds, so try again. Raises ContactFileError; the old file is left then.
         """
-        with self._locked():
+        with alone(self._path, error=ContactFileError, busy=ContactFileBusy):
             book = self.read()
             yield book
             data = book.to_bytes()
@@ -89,35 +88,6 @@ class ContactFile:
         except OSError:
             pass
         return False
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        import fcntl  # noqa: PLC0415 -- not on Windows, where reading needs no lock
-
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            fd = os.open(self._lock_path, flags, 0o600)
-        except OSError as failure:
-            raise ContactFileError(
-                f"{self._lock_path} cannot be written: {failure.strerror}"
-            ) from None
-        try:
-            try:
-                # The system lets go of it when the process ends, however it ends.
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ContactFileBusy(
-                    f"another program is writing {self._path}; try again"
-                ) from None
-            except OSError as failure:
-                raise ContactFileError(
-                    f"{self._lock_path} cannot be locked: {failure.strerror}"
-                ) from None
-            yield
-        finally:
-            # Nothing was written to it, so nothing is lost where this fails.
-            with contextlib.suppress(OSError):
-                os.close(fd)
 
     def _cipher(self, salt: bytes) -> AESGCM:
         return AESGCM(self._identity.derive(_KEY_LABEL, salt))

@@ -6,6 +6,7 @@ Nothing here does I/O. The book is kept by a ContactStore; ``contact_file`` has 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -370,6 +371,16 @@ class ContactBook:
         self._put(_changed(self._with_device(contact, device), last_seen=last_seen))
         return True
 
+    def forget_calls(self) -> None:
+        """Begin to count calls anew: to be done when one's own device key is replaced.
+
+        What was recorded before cannot be read under the new key, and somebody who had the old
+        one may have used up the numbers.
+        """
+        for contact in self.contacts:
+            devices = tuple(_changed(device, sequence=0) for device in contact.devices)
+            self._put(_changed(contact, devices=devices, floor=0))
+
     def next_sequence(self, now: float) -> int:
         """A number for the next call, above all before it, however wrong the clock is."""
         # A clock that was far ahead, once, must leave room for more numbers.
@@ -415,8 +426,10 @@ class ContactBook:
         words = safety_words(identity_key)
         taken = {fold_name(contact.name) for contact in self._contacts.values()}
         names = ["-".join(words[:count])[:MAX_NAME_LENGTH].rstrip("-") for count in (2, 3)]
-        names += [f"{names[0][:24]}-{number}" for number in range(2, MAX_CONTACTS + 2)]
-        return next(name for name in names if fold_name(name) not in taken)
+        numbered = (f"{names[0][:24]}-{number}" for number in itertools.count(2))
+        return next(
+            name for name in itertools.chain(names, numbered) if fold_name(name) not in taken
+        )
 
 
 def _is_at(known: Address, host: str, port: int) -> bool:

@@ -28,12 +28,13 @@ from e2ee.errors import (
     UnexpectedPeer,
     UnsupportedSuite,
     UnsupportedVersion,
+    UsageError,
     WrongCode,
 )
 from e2ee.handshake import Handshake
 from e2ee.identity import Identity
 from e2ee.invitation import LOOKUP_ID_LENGTH, Link, SpokenCode
-from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
+from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH, MAX_KNOWN_TIME
 from e2ee.messages import CodePayload, HandshakePayload, KnownPayload
 from e2ee.pake import SHARE_LENGTH, CPace
 from e2ee.primitives import HASHES
@@ -67,10 +68,15 @@ class KnownDevice:
 
     ``static_key`` -- X25519 public key, 32 bytes. ``sequence`` -- above that of every first
     message before it from this device of ours, in any session; store it before you send.
+    Raises UsageError for a number below 0, or above 2^53 - 1.
     """
 
     static_key: bytes
     sequence: int
+
+    def __post_init__(self) -> None:
+        if type(self.sequence) is not int or not 0 <= self.sequence <= MAX_KNOWN_TIME:
+            raise UsageError("the number of a call is an integer from 0 to 2^53 - 1")
 
 
 class Links(Protocol):
@@ -110,7 +116,7 @@ class Accepted:
     @property
     def mute(self) -> bool:
         """Whether nobody but contacts may get a single byte."""
-        return not (self.suites or self.links or self.code)
+        return not self.suites and self.links is None and self.code is None
 
     @property
     def first(self) -> Suite:

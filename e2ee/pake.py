@@ -7,6 +7,7 @@ scalar multiplication is ``cryptography``'s; only the map to the curve is writte
 from __future__ import annotations
 
 import hmac
+import secrets
 import warnings
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -24,7 +25,6 @@ _HASH = HASHES["SHA512"]
 _HASH_BLOCK = 128
 _P = 2**255 - 19
 _A = 486_662
-_HALF = pow(2, -1, _P)
 
 
 def prepend_len(data: bytes) -> bytes:
@@ -51,10 +51,16 @@ def generator_string(password: bytes, ci: bytes, sid: bytes) -> bytes:
 def elligator2(field_element: bytes) -> bytes:
     """Map 32 bytes to the u-coordinate, 32 bytes, of a point of Curve25519 (non-square Z = 2)."""
     r = int.from_bytes(field_element, "little") & (2**255 - 1)
-    v = -_A * pow(1 + 2 * r * r, -1, _P) % _P
-    # The Legendre symbol as 1, -1 or 0. No branch depends on the password.
-    epsilon = pow(v * v * v + _A * v * v + v, (_P - 1) // 2, _P)
-    return ((epsilon * v - (1 - epsilon) * _A * _HALF) % _P).to_bytes(32, "little")
+    # How long Python's integers take depends on their values, and who chooses the sid may measure
+    # as often as he likes. So the long operations get values, and give results, that are random.
+    factor, root = 1 + secrets.randbelow(_P - 1), 1 + secrets.randbelow(_P - 1)
+    flip = secrets.randbits(1)
+    v = -_A * factor * pow((1 + 2 * r * r) * factor % _P, -1, _P) % _P
+    # Times a square the Legendre symbol stays, times two as well it changes. It is 1 or -1, which
+    # is odd or even as an integer below p.
+    blinded = (v * v * v + _A * v * v + v) * (root * root << flip) % _P
+    symbol = pow(blinded, (_P - 1) // 2, _P)
+    return ((-v - _A) % _P, v)[symbol & 1 ^ flip].to_bytes(32, "little")
 
 
 class CPace(Uncopyable):

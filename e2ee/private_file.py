@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from e2ee.errors import FileError
@@ -42,6 +43,34 @@ def read_private(path: Path, max_size: int, error: type[FileError]) -> bytes:
     if len(data) > max_size:
         raise error(f"{path} is larger than any file of its kind; restore a backup")
     return data
+
+
+@contextlib.contextmanager
+def alone(path: Path, *, error: type[FileError], busy: type[FileError]) -> Iterator[None]:
+    """With no other program that changes this file; a lock on the file beside it, ``….lock``.
+
+    Raises ``busy`` where another holds it in this moment: the core has no clock to wait by.
+    """
+    import fcntl  # noqa: PLC0415 -- not on Windows, where reading needs no lock
+
+    lock = path.with_name(path.name + ".lock")
+    try:
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as failure:
+        raise error(f"{lock} cannot be written: {failure.strerror}") from None
+    try:
+        try:
+            # The system lets go of it when the process ends, however it ends.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy(f"another program is writing {path}; try again") from None
+        except OSError as failure:
+            raise error(f"{lock} cannot be locked: {failure.strerror}") from None
+        yield
+    finally:
+        # Nothing was written to it, so nothing is lost where this fails.
+        with contextlib.suppress(OSError):
+            os.close(fd)
 
 
 def write_private(path: Path, data: bytes, *, replace: bool, error: type[FileError]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 PROGRAM = str(Path(sys.executable).with_name("e2ee"))
@@ -88,6 +89,39 @@ def e2ee(tmp_path: Path) -> Iterator[Program]:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+@pytest.fixture
+def terminal(e2ee: Program) -> Iterator[Callable[..., Any]]:
+    """``terminal("connect", "…", person="alice")`` runs it in a pseudo-terminal of its own."""
+    opened: list[Any] = []
+
+    def open_terminal(*arguments: str, person: str) -> Any:
+        child = pexpect.spawn(
+            e2ee.path,
+            list(arguments),
+            env=e2ee.environment(person),
+            encoding="utf-8",
+            timeout=30,
+            dimensions=(60, 120),
+        )
+        opened.append(child)
+        return child
+
+    yield open_terminal
+    for child in opened:
+        child.close(force=True)
+
+
+@pytest.fixture(scope="session")
+def multicast() -> bool:
+    """Whether this machine can send to the group of mDNS."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.sendto(b"", ("224.0.0.251", 5353))
+        except OSError:
+            return False
+    return True
 
 
 class Recorder:

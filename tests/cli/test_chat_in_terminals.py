@@ -7,32 +7,10 @@ import re
 import signal
 import termios
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pexpect
 import pytest
-
-
-@pytest.fixture
-def terminal(e2ee: Any) -> Iterator[Any]:
-    opened: list[Any] = []
-
-    def open_terminal(*arguments: str, person: str) -> Any:
-        child = pexpect.spawn(
-            e2ee.path,
-            list(arguments),
-            env=e2ee.environment(person),
-            encoding="utf-8",
-            timeout=20,
-            dimensions=(40, 120),
-        )
-        opened.append(child)
-        return child
-
-    yield open_terminal
-    for child in opened:
-        child.close(force=True)
 
 
 def ended(child: Any) -> int | None:

@@ -308,7 +308,7 @@ def test_the_ways_forward_are_those_of_the_profile(e2ee: Any) -> None:
 
 
 def test_a_name_with_a_blank_stands_in_quotes(e2ee: Any) -> None:
-    _, bob_id = meet(e2ee)
+    meet(e2ee)
     assert e2ee.run("contact", "rename", "bob", "Bob the Builder")[0] == 0
     code, _, err = e2ee.run("contact", "trust", "bob the builder", Identity.generate().id)
     assert code == 0

@@ -13,19 +13,13 @@ import pytest
 from e2ee_cli.discovery import Found, NumberTaken, _usable, advertised, find
 
 
-def multicast_works() -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.sendto(b"", ("224.0.0.251", 5353))
-        except OSError:
-            return False
-    return True
+@pytest.fixture
+def can_multicast(multicast: bool) -> None:
+    if not multicast:
+        pytest.skip("this machine cannot send to 224.0.0.251, the group of mDNS")
 
 
-needs_multicast = pytest.mark.skipif(
-    not multicast_works(), reason="this machine cannot send to 224.0.0.251, the group of mDNS"
-)
-
+needs_multicast = pytest.mark.usefixtures("can_multicast")
 
 QUIET_AFTER_ANNOUNCING = 1.2
 """Seconds in which nobody repeats what it has just announced (RFC 6762, section 6)."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +16,6 @@ from e2ee import Identity
 from e2ee.invitation import Link, SpokenCode
 
 HERE = ("--host", "127.0.0.1", "--port", "0")
-
-
-@pytest.fixture
-def terminal(e2ee: Any) -> Iterator[Any]:
-    opened: list[Any] = []
-
-    def open_terminal(*arguments: str, person: str) -> Any:
-        child = pexpect.spawn(
-            e2ee.path,
-            list(arguments),
-            env=e2ee.environment(person),
-            encoding="utf-8",
-            timeout=30,
-            dimensions=(60, 120),
-        )
-        opened.append(child)
-        return child
-
-    yield open_terminal
-    for child in opened:
-        child.close(force=True)
 
 
 def chat_and_end(alice: Any, bob: Any) -> None:
@@ -60,23 +37,14 @@ def contacts(e2ee: Any, person: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def multicast_works() -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.sendto(b"", ("224.0.0.251", 5353))
-        except OSError:
-            return False
-    return True
-
-
 def test_two_profiles_go_from_nothing_to_a_verified_chat_by_a_spoken_code(
-    e2ee: Any, terminal: Any
+    e2ee: Any, terminal: Any, multicast: bool
 ) -> None:
     bob = terminal("invite", *HERE, person="bob")
     bob.expect(r"(\d+-[a-z]+-[a-z]+-[a-z]+)\r")
     code = bob.match[1]
     bob.expect(r"e2ee join --at (127\.0\.0\.1:\d+)")
-    where = () if multicast_works() else ("--at", bob.match[1])
+    where = () if multicast else ("--at", bob.match[1])
     bob.expect("type it")
     alice = terminal("join", *where, person="alice")
     alice.expect("Tab completes")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +45,9 @@ def test_the_drafts_run(figure: Callable[[str], None]) -> None:
     assert b.share == RUN["Yb"]
     assert a.finish(RUN["Yb"], RUN["ADb"]) == RUN["ISK_IR"]
     assert b.finish(RUN["Ya"], RUN["ADa"]) == RUN["ISK_IR"]
-    figure("CPace: the draft's run for X25519 in both roles, generator and 2 shares, ISK")
+    figure(
+        "CPace: the draft's run for X25519 in both roles: strings, generator, shares, point, ISK"
+    )
 
 
 def test_the_drafts_strings_and_generator() -> None:
@@ -54,10 +58,36 @@ def test_the_drafts_strings_and_generator() -> None:
     assert prepend_len(bytes(range(128)))[:3].hex() == "800100"
     assert lv_cat(b"1234", b"5", b"", b"678").hex() == "043132333401350003363738"
     string = generator_string(RUN["PRS"], RUN["CI"], RUN["sid"])
-    assert len(string) == 172
-    assert string.startswith(bytes.fromhex("0843506163653235350850617373776f72646d00"))
+    assert string.hex() == (
+        "0843506163653235350850617373776f72646d"
+        + "00" * 109
+        + "1a6f630b425f726573706f6e6465720b415f696e69746961746f72"
+        + "107e4b4791d6a8ef019b936c79fb7f2c57"
+    )
     element = bytes.fromhex("92806dc608984dbf4e4aae478c6ec453ae979cc01ecc1a2a7cf49f5cee56551b")
+    assert hashlib.sha512(string).digest()[:32] == element
     assert elligator2(element) == RUN["g"]
+
+
+def test_the_zeros_end_where_the_password_fills_the_block() -> None:
+    """Appendix A.2; the first block holds 1 + 8 bytes of DSI, and the length of the zeros."""
+    for length, zeros in ((0, 117), (116, 1), (117, 0), (118, 0), (127, 0), (200, 0)):
+        string = generator_string(b"p" * length, b"", b"")
+        assert string == lv_cat(b"CPace255", b"p" * length, bytes(zeros), b"", b"")
+
+
+def test_the_drafts_secret_point_and_transcript() -> None:
+    """Appendices B.1.4 and B.1.5, without our own code."""
+    secrets = [
+        X25519PrivateKey.from_private_bytes(RUN[own]).exchange(
+            X25519PublicKey.from_public_bytes(RUN[other])
+        )
+        for own, other in (("ya", "Yb"), ("yb", "Ya"))
+    ]
+    assert secrets == [RUN["K"], RUN["K"]]
+    transcript = lv_cat(RUN["Ya"], RUN["ADa"]) + lv_cat(RUN["Yb"], RUN["ADb"])
+    hashed = lv_cat(b"CPace255_ISK", RUN["sid"], RUN["K"]) + transcript
+    assert hashlib.sha512(hashed).digest() == RUN["ISK_IR"]
 
 
 def test_the_drafts_invalid_points(figure: Callable[[str], None]) -> None:

@@ -7,12 +7,12 @@ import string
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from e2ee import Identity
 from e2ee.errors import InvalidInvitation, UsageError
-from e2ee.ids import encode_bech32m, encode_id, safety_words, word_list
+from e2ee.ids import encode_bech32m, encode_id, safety_words, whole_word, word_list
 from e2ee.invitation import MAX_CODE_NUMBER, Link, SpokenCode
 from e2ee.safety_number import SafetyNumber
 
@@ -61,11 +61,27 @@ def test_what_is_no_code_is_refused_and_the_rest_of_it_not_repeated(text: str, s
     assert "\x1b" not in str(caught.value)
 
 
+@given(code=CODES, place=st.integers(0, 2), wrong=st.text(string.ascii_lowercase, min_size=1))
+def test_of_a_code_with_a_wrong_word_only_that_word_is_named(
+    code: SpokenCode, place: int, wrong: str
+) -> None:
+    assume(whole_word(wrong) is None)
+    words = list(code.words)
+    words[place] = wrong
+    with pytest.raises(InvalidInvitation) as caught:
+        SpokenCode.parse(f"{code.number}-" + "-".join(words))
+    named, rest = str(caught.value).split(" is no word of the list; ")
+    assert named == repr(wrong[:20])
+    assert rest == "nothing was tried with it"
+
+
 def test_codes_are_drawn_from_all_words_and_show_none() -> None:
     codes = [SpokenCode.generate(7) for _ in range(3000)]
     drawn = {word for code in codes for word in code.words}
     assert len(drawn) > 1200
     assert "yo-yo" not in drawn
+    with pytest.raises(InvalidInvitation, match="'yo-yo' is no word"):
+        SpokenCode(7, ["yo-yo", "acrobat", "velcro"])
     assert {repr(code) for code in codes} == {"<SpokenCode number 7>"}
 
 

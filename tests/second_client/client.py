@@ -2,13 +2,17 @@
 
 It shares no code with the package and is there to keep the document honest: the tests beside it
 let it talk with the real sessions. It does no I/O, reads no clock, keeps no deadline and sets no
-timers; section 8 (the identity file) is not part of it. Comments name the sections of SPEC.md.
+timers; sections 7.7, 8 and 17 (discovery, files) are not part of it. Comments name the sections of
+SPEC.md.
 """
 
 import base64
 import hashlib
+import hmac
 import json
+import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,6 +35,14 @@ class VersionRefused(Failure):
 
 class SuiteRefused(Failure):
     """The responder wants another suite."""
+
+
+class InvitationRefused(Failure):
+    """The responder does not know the link or code, or it is used up."""
+
+
+class NewCodeNeeded(Failure):
+    """The one try that a code allows is over."""
 
 
 def need(condition: bool, text: str) -> None:
@@ -130,6 +142,8 @@ class SymmetricState:
 PATTERNS = {
     "XXhfs": (("e", "e1"), ("e", "ee", "ekem1", "s", "es"), ("s", "se")),
     "NNhfs+psk0": (("psk", "e", "e1"), ("e", "ee", "ekem1")),
+    "XXhfs+psk0": (("psk", "e", "e1"), ("e", "ee", "ekem1", "s", "es"), ("s", "se")),
+    "IKhfs": (("e", "es", "e1", "s", "ss"), ("e", "ee", "ekem1", "se")),
     "XX": (("e",), ("e", "ee", "s", "es"), ("s", "se")),
     "NNpsk0": (("psk", "e"), ("e", "ee")),
 }
@@ -155,9 +169,11 @@ class Handshake:
         *,
         static: X25519PrivateKey | None = None,
         psk: bytes = b"",
+        responder_static: bytes = b"",
         fixed: Fixed | None = None,
     ) -> None:
-        self.pattern = PATTERNS[protocol.split("_")[1]]
+        name = protocol.split("_")[1]
+        self.pattern = PATTERNS[name]
         self.initiator, self.psk, self.fixed = initiator, psk, fixed or Fixed()
         self.message = 0
         self.mine: dict[str, X25519PrivateKey] = {"s": static} if static else {}
@@ -165,6 +181,12 @@ class Handshake:
         self.symmetric = SymmetricState(protocol)
         self.symmetric.mix_hash(prologue)
         self._note("prologue")
+        if name == "IKhfs":  # the pre-message <- s
+            if initiator:
+                self.theirs["s"] = X25519PublicKey.from_public_bytes(responder_static)
+            self.symmetric.mix_hash(
+                responder_static if initiator else self.mine["s"].public_key().public_bytes_raw()
+            )
 
     def _note(self, symbol: str) -> None:
         if self.fixed.steps is not None:
@@ -248,18 +270,39 @@ class Handshake:
 # --- 4. Opening --------------------------------------------------------------------------------
 
 MAGIC = b"e2ee"
-SUITES = {  # handshake, refresh, lengths of the three messages
-    1: (
+REFRESH = "Noise_NNhfs+psk0_25519+MLKEM768_AESGCM_SHA256"
+SUITES = {  # opening, handshake, refresh, lengths of the messages
+    0x0001: (
+        "meeting",
         "Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256",
-        "Noise_NNhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
+        REFRESH,
         (1216, 1712, 576),
     ),
-    2: (
+    0x0002: (
+        "meeting",
         "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
         "Noise_NNhfs+psk0_25519+MLKEM768_ChaChaPoly_SHA256",
         (1216, 1712, 576),
     ),
-    3: ("Noise_XX_25519_AESGCM_SHA256", "Noise_NNpsk0_25519_AESGCM_SHA256", (32, 608, 576)),
+    0x0003: (
+        "meeting",
+        "Noise_XX_25519_AESGCM_SHA256",
+        "Noise_NNpsk0_25519_AESGCM_SHA256",
+        (32, 608, 576),
+    ),
+    0x0101: ("known", "Noise_IKhfs_25519+MLKEM768_AESGCM_SHA256", REFRESH, (1808, 1664)),
+    0x0201: (
+        "link",
+        "Noise_XXhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
+        REFRESH,
+        (1248, 1712, 576),
+    ),
+    0x0301: (
+        "code",
+        "Noise_XXhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
+        REFRESH,
+        (1248, 1712, 576),
+    ),
 }
 
 
@@ -345,18 +388,24 @@ class Me:
         )
         return certificate, self.identity.sign(SIGNED + certificate)
 
-    def payload(self) -> bytes:
+    def payload(self, **further: int | bytes) -> bytes:
         certificate, signature = self.certificate()
-        text = encode(certificate=certificate, signature=signature)
+        text = encode(certificate=certificate, signature=signature, **further)
         return (struct.pack(">H", len(text)) + text).ljust(512, b"\0")
 
 
-def check_payload(payload: bytes, proven: bytes, own: bytes, now: int) -> bytes:
-    """Checks a payload against the static key that its sender proved; the sender's identity."""
+def check_payload(
+    payload: bytes, proven: bytes, own: bytes, now: int, further: dict[str, type]
+) -> tuple[bytes, dict[str, Any]]:
+    """Checks a payload against the static key that its sender proved.
+
+    Returns the sender's identity key and the members, among them those of `further`.
+    """
     size = int.from_bytes(payload[:2], "big")
     need(len(payload) == 512 and size <= 510 and not any(payload[2 + size :]), "bad payload")
-    outer = decode(payload[2 : 2 + size], {"certificate": bytes, "signature": bytes})
+    outer = decode(payload[2 : 2 + size], {"certificate": bytes, "signature": bytes, **further})
     need(len(outer["certificate"]) <= 300 and len(outer["signature"]) == 64, "bad sizes")
+    need(len(outer.get("nonce", bytes(32))) == 32, "size of the nonce")
     inner = decode(outer["certificate"], CERTIFICATE)
     identity: bytes = inner["identity"]
     need(inner["version"] == 1, "bad certificate version")
@@ -364,7 +413,7 @@ def check_payload(payload: bytes, proven: bytes, own: bytes, now: int) -> bytes:
     need(inner["static_key"] == proven, "certificate of another device")
     need(inner["not_before"] <= now <= inner["not_after"], "certificate not valid now")
     need(proven != own, "our own key came back")
-    return identity
+    return identity, outer
 
 
 # --- 7. Identity as people meet it -------------------------------------------------------------
@@ -372,9 +421,10 @@ def check_payload(payload: bytes, proven: bytes, own: bytes, now: int) -> bytes:
 CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
-def _polymod(data: list[int]) -> int:
+def _polymod(prefix: str, data: list[int]) -> int:
     check = 1
-    for value in [3, 1, 3, 3, 0, 5, 18, 5, 5, *data]:  # "e2ee" expanded as BIP-173 says
+    expanded = [*(ord(c) >> 5 for c in prefix), 0, *(ord(c) & 31 for c in prefix)]  # BIP-173
+    for value in [*expanded, *data]:
         top = check >> 25
         check = (check & 0x1FFFFFF) << 5 ^ value
         for i, g in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
@@ -382,26 +432,40 @@ def _polymod(data: list[int]) -> int:
     return check
 
 
-def id_of(key: bytes) -> str:
-    number = int.from_bytes(key, "big") << 4
-    data = [number >> 5 * i & 31 for i in reversed(range(52))]
-    check = _polymod([*data, 0, 0, 0, 0, 0, 0]) ^ 0x2BC830A3
+def bech32m(prefix: str, content: bytes) -> str:
+    count = (len(content) * 8 + 4) // 5
+    number = int.from_bytes(content, "big") << count * 5 - len(content) * 8
+    data = [number >> 5 * i & 31 for i in reversed(range(count))]
+    check = _polymod(prefix, [*data, 0, 0, 0, 0, 0, 0]) ^ 0x2BC830A3
     data += [check >> 5 * i & 31 for i in reversed(range(6))]
-    return "e2ee1" + "".join(CHARSET[value] for value in data)
+    return prefix + "1" + "".join(CHARSET[value] for value in data)
+
+
+def from_bech32m(prefix: str, text: str) -> bytes:
+    """The content of small letters behind a prefix."""
+    need(text.startswith(prefix + "1"), f"does not begin with {prefix}1")
+    data = [CHARSET.index(letter) for letter in text[len(prefix) + 1 :]]
+    need(len(data) >= 6 and _polymod(prefix, data) == 0x2BC830A3, "checksum")
+    number, bits = 0, (len(data) - 6) * 5
+    for value in data[:-6]:
+        number = number << 5 | value
+    need(bits % 8 < 5 and number & (1 << bits % 8) - 1 == 0, "padding bits")
+    return (number >> bits % 8).to_bytes(bits // 8, "big")
+
+
+def of_one_case(text: str) -> str:
+    need(text in (text.lower(), text.upper()), "mixed case")
+    return text.lower()
+
+
+def id_of(key: bytes) -> str:
+    return bech32m("e2ee", key)
 
 
 def key_of(text: str) -> bytes:
-    text = text.strip()
-    need(text in (text.lower(), text.upper()), "mixed case")
-    text = text.lower()
-    need(len(text) == 63 and text.startswith("e2ee1"), "not an id")
-    data = [CHARSET.index(letter) for letter in text[5:]]
-    need(_polymod(data) == 0x2BC830A3, "checksum of the id")
-    number = 0
-    for value in data[:52]:
-        number = number << 5 | value
-    need(number & 15 == 0, "padding of the id")
-    key = (number >> 4).to_bytes(32, "big")
+    text = of_one_case(text.strip())
+    need(len(text) == 63, "not an id")
+    key = from_bech32m("e2ee", text)
     identity_public_key(key)
     return key
 
@@ -409,6 +473,125 @@ def key_of(text: str) -> bytes:
 def safety_words(key: bytes, words: list[str]) -> list[str]:
     number = int.from_bytes(hashlib.sha256(b"e2ee safety words v1\0" + key).digest(), "big")
     return [words[number // 1296**i % 1296] for i in range(8)]
+
+
+def safety_digits(one: bytes, other: bytes) -> str:
+    halves = (
+        int.from_bytes(hashlib.sha256(b"e2ee safety digits v1\0" + key).digest(), "big") % 10**25
+        for key in sorted((one, other))
+    )
+    return "".join(f"{half:025}" for half in halves)
+
+
+def safety_qr(one: bytes, other: bytes) -> str:
+    return bech32m("safety", b"".join(sorted((one, other)))).upper()
+
+
+# --- 7.5 Spoken code
+
+
+@dataclass
+class Code:
+    """A number and the password of the PAKE; the inviter's connections share one object."""
+
+    number: int
+    password: bytes
+    state: Literal["open", "taken", "burned"] = "open"
+
+
+def read_code(text: str, words: list[str]) -> Code:
+    for separator in "-.,":
+        text = text.replace(separator, " ")
+    number, *parts = text.lower().split()
+    need(number.isdecimal() and number.isascii() and 1 <= int(number) <= 999, "number of the code")
+    need(len(parts) == 3, "a code has three words")
+    found = []
+    for part in parts:
+        fits = [word for word in words if word.startswith(part)]
+        need(len(part) >= 3 and len(fits) == 1, "unknown word")
+        found += fits
+    return Code(int(number), "-".join(found).encode())
+
+
+P, A = 2**255 - 19, 486662
+
+
+def prepend_len(data: bytes) -> bytes:
+    length, size = b"", len(data)
+    while size >= 128:
+        length, size = length + bytes([size & 127 | 128]), size >> 7
+    return length + bytes([size]) + data
+
+
+def lv_cat(*parts: bytes) -> bytes:
+    return b"".join(map(prepend_len, parts))
+
+
+def cpace_generator(password: bytes, ci: bytes, sid: bytes) -> bytes:
+    zeros = max(0, 128 - 1 - len(prepend_len(password)) - len(prepend_len(b"CPace255")))
+    text = lv_cat(b"CPace255", password, bytes(zeros), ci, sid)
+    r = int.from_bytes(hashlib.sha512(text).digest()[:32], "little") & (2**255 - 1)
+    v = -A * pow(1 + 2 * r * r, -1, P) % P
+    e = pow(v**3 + A * v**2 + v, (P - 1) // 2, P)
+    return ((e * v - (1 - e) * A * pow(2, -1, P)) % P).to_bytes(32, "little")
+
+
+def x25519(scalar: bytes, point: bytes) -> bytes:
+    """Refuses a result of zeros with a ValueError."""
+    private = X25519PrivateKey.from_private_bytes(scalar)
+    return private.exchange(X25519PublicKey.from_public_bytes(point))
+
+
+def cpace_isk(sid: bytes, k: bytes, ya: bytes, ada: bytes, yb: bytes, adb: bytes) -> bytes:
+    text = lv_cat(b"CPace255_ISK", sid, k) + lv_cat(ya, ada) + lv_cat(yb, adb)
+    return hashlib.sha512(text).digest()
+
+
+# --- 7.6 Link
+
+
+@dataclass(frozen=True)
+class Link:
+    identity_key: bytes
+    secret: bytes
+    expires: int
+    addresses: tuple[tuple[str, int], ...]
+
+    @property
+    def lookup_id(self) -> bytes:
+        return hkdf(b"", self.secret, b"e2ee link lookup id v1", 16)
+
+    @property
+    def psk(self) -> bytes:
+        return hkdf(b"", self.secret, b"e2ee link psk v1", 32)
+
+    def text(self) -> str:
+        content = b"\1" + self.identity_key + self.secret + struct.pack(">Q", self.expires)
+        for host, port in self.addresses:
+            content += bytes([len(host)]) + host.encode("ascii") + struct.pack(">H", port)
+        return "e2ee:" + bech32m("invite", content)
+
+
+HOST = set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:%-")
+
+
+def read_link(text: str) -> Link:
+    text = of_one_case("".join(text.split()))
+    need(len(text) <= 1000 and text.startswith("e2ee:"), "not a link")
+    content = from_bech32m("invite", text.removeprefix("e2ee:"))
+    need(content[:1] == b"\1", "version of the link")
+    need(len(content) > 73, "link too short")
+    key, secret, expires = struct.unpack(">32s32sQ", content[1:73])
+    identity_public_key(key)
+    rest, addresses = content[73:], []
+    while rest:
+        size = rest[0]
+        host, port, rest = rest[1 : 1 + size], rest[1 + size : 3 + size], rest[3 + size :]
+        need(len(host) == size and len(port) == 2 and set(host) <= HOST, "address of the link")
+        need(1 <= size <= 253, "length of a host")
+        addresses.append((host.decode("ascii"), int.from_bytes(port, "big")))
+    need(len(addresses) <= 8, "too many addresses")
+    return Link(key, secret, expires, tuple(addresses))
 
 
 # --- 9.2 to 9.5 Contents of records ------------------------------------------------------------
@@ -487,6 +670,15 @@ class Client:
     key_update_records: int = 2**20
     refresh_records: int = 2**16
     fixed: Fixed | None = None
+    # Section 4.3: what the initiator knows, and whom the responder knows: the device keys of each
+    # identity, with the highest sequence number of each.
+    responder_static: bytes = b""
+    sequence: int = 0
+    contacts: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
+    # Section 4.4: the initiator's link, and the responder's by their lookup ids, until used.
+    link: Link | None = None
+    links: dict[bytes, Link] = field(default_factory=dict)
+    code: Code | None = None  # section 4.5
     out: bytearray = field(default_factory=bytearray)
     events: list[Event] = field(default_factory=list)  # after a failure: what came before it
     state: State = "HANDSHAKE"
@@ -496,58 +688,99 @@ class Client:
         self.buffer, self.stream, self.hello = bytearray(), bytearray(), b""
         self.error: Failure | None = None
         self.pong_due, self.since_refresh = False, 0
+        self.one_try = False  # section 4.5: the initiator's message 1 has gone out
+        self.further: dict[str, int | bytes] = {}  # members of our own payload
+        self.their_further: dict[str, type] = {}  # and of the other's
         if self.initiator:
-            self._begin(preamble(1, 0, self.suites[0]))
-            self.out += self.hello + self.handshake.write(b"")
-            self.hello_answered = False
+            self.hello = preamble(1, 0, self.suites[0])
+            self._expect((8, self._answer), *self._call())
+        else:
+            self._expect((8, self._hello))
 
     # --- 4. Opening
 
-    def _begin(self, hello: bytes) -> None:
-        self.hello, self.suite = hello, int.from_bytes(hello[6:], "big")
-        self.protocol, self.refresh_protocol, self.sizes = SUITES[self.suite]
-        self.handshake = Handshake(
-            self.protocol, self.initiator, hello, static=self.me.static, fixed=self.fixed
-        )
+    def _expect(self, *steps: tuple[int, Callable[[bytes], None]]) -> None:
+        """What comes next: so many bytes, and what to do with them."""
+        self.steps = list(steps)
 
     def _opening(self) -> bool:
-        waiting = not self.hello_answered if self.initiator else not self.hello
-        if waiting:
+        size, step = self.steps[0]
+        if step in (self._hello, self._answer):
             need(MAGIC.startswith(bytes(self.buffer[:4])), "wrong magic")
-            if len(self.buffer) < 8:
-                return False
-            first = self._take(8)
-            self._answer(first) if self.initiator else self._hello(first)
-            return True
-        if len(self.buffer) < self.sizes[self.handshake.message]:
+        if len(self.buffer) < size:
             return False
-        payload = self.handshake.read(self._take(self.sizes[self.handshake.message]))
-        if self.handshake.message == 1:
-            self.out += self.hello + self.handshake.write(self.me.payload())
-            return True
-        proven = self.handshake.theirs["s"].public_bytes_raw()
-        identity = check_payload(payload, proven, self.me.static_key, self.now)
-        need(self.expected_peer in (None, identity), "somebody else")
-        if self.initiator:
-            self.out += self.handshake.write(self.me.payload())
-        keys = self._new_epoch(self.handshake, self.initiator)
-        self.sending, self.receiving = keys
-        self.handshake_hash, self.exporter_secret = self.epoch  # section 9.8: those of epoch 0
-        del self.handshake
-        self.state = "OPEN"
-        self.events.append(Opened(identity, proven, self.suite, self.handshake_hash))
+        self.steps.pop(0)
+        step(self._take(size))
         return True
 
-    def _hello(self, hello: bytes) -> None:
-        _, version, code, suite = struct.unpack(">4sBBH", hello)
-        if version != 1:
-            self.out += preamble(1, 1, 0)
-            raise VersionRefused(f"version {version}")
-        need(code == 0, "not a hello")
-        if suite not in self.suites:
-            self.out += preamble(1, 2, self.suites[0])
-            raise SuiteRefused(f"suite {suite}")
-        self._begin(hello)
+    def _begin(self, prologue: bytes, psk: bytes = b"") -> None:
+        self.handshake = Handshake(
+            self.protocol,
+            self.initiator,
+            prologue,
+            static=self.me.static,
+            psk=psk,
+            responder_static=self.responder_static,
+            fixed=self.fixed,
+        )
+
+    def _use(self, suite: int) -> None:
+        self.suite = suite
+        self.opening, self.protocol, self.refresh_protocol, self.sizes = SUITES[suite]
+        if self.opening == "code":
+            self.nonce = os.urandom(32)
+            text = b"e2ee code commitment v1\0" + self.me.identity_key + self.nonce
+            self.commitment = hashlib.sha256(text).digest()
+            self.further, self.their_further = {"nonce": self.nonce}, {"nonce": bytes}
+
+    def _check(self, payload: bytes, further: dict[str, type]) -> dict[str, Any]:
+        proven = self.handshake.theirs["s"].public_bytes_raw()
+        identity, members = check_payload(payload, proven, self.me.static_key, self.now, further)
+        need(self.expected_peer in (None, identity), "somebody else")
+        if self.opening == "code":
+            text = b"e2ee code commitment v1\0" + identity + members["nonce"]
+            need(hashlib.sha256(text).digest() == self.their_commitment, "commitment")
+        self.peer = identity, proven
+        return members
+
+    def _split(self) -> None:
+        self.sending, self.receiving = self._new_epoch(self.handshake, self.initiator)
+        self.handshake_hash, self.exporter_secret = self.epoch  # section 9.8: those of epoch 0
+        info = b"e2ee confirmation v1"
+        self.confirmation = hkdf(self.handshake_hash, self.exporter_secret, info, 32)
+        del self.handshake
+
+    def _open(self) -> None:
+        self.state = "OPEN"
+        self.events.append(Opened(*self.peer, self.suite, self.handshake_hash))
+
+    def _confirmed(self, confirmation: bytes) -> None:
+        need(hmac.compare_digest(confirmation, self.confirmation), "confirmation")
+        self._open()
+
+    # --- 4.1 to 4.5, the initiator
+
+    def _call(self) -> list[tuple[int, Callable[[bytes], None]]]:
+        """Sends the first bytes; what comes after the answer."""
+        self._use(self.suites[0])
+        if self.opening == "code":
+            assert self.code is not None
+            self.sid, number = os.urandom(16), struct.pack(">H", self.code.number)
+            share = self._cpace_share(self.sid, number)
+            self.first = self.hello + self.sid + number + share + self.commitment
+            self.out += self.first
+            return [(64, self._code_answered), (self.sizes[1], self._message_2)]
+        first, psk, payload = self.hello, b"", b""
+        if self.opening == "link":
+            assert self.link is not None
+            need(self.expected_peer in (None, self.link.identity_key), "link of somebody else")
+            self.expected_peer = self.link.identity_key
+            first, psk = self.hello + self.link.lookup_id, self.link.psk
+        elif self.opening == "known":
+            payload = self.me.payload(sequence=self.sequence)
+        self._begin(first, psk)
+        self.out += first + self.handshake.write(payload)
+        return [(self.sizes[1], self._message_2)]
 
     def _answer(self, answer: bytes) -> None:
         _, version, code, suite = struct.unpack(">4sBBH", answer)
@@ -555,8 +788,138 @@ class Client:
             raise VersionRefused(f"the peer speaks version {version}")
         if code == 2:
             raise SuiteRefused(f"the peer wants suite {suite}")
+        if code == 3:
+            raise InvitationRefused("the invitation is wrong, used or expired")
         need(answer == self.hello, "unknown answer")
-        self.hello_answered = True
+
+    def _code_answered(self, data: bytes) -> None:
+        theirs, self.their_commitment = data[:32], data[32:]
+        psk = self._cpace_psk(self.sid, theirs, self.share, self.commitment, theirs, data[32:])
+        self._begin(self.first + self.hello + data, psk)
+        self.out += self.handshake.write(b"")
+        self.one_try = True
+
+    def _message_2(self, message: bytes) -> None:
+        self._check(self.handshake.read(message), self.their_further)
+        if self.opening != "known":
+            self.out += self.handshake.write(self.me.payload(**self.further))
+        self._split()
+        if self.opening == "known":
+            self.out += self.confirmation
+        if self.opening in ("meeting", "known"):
+            self._open()
+        else:
+            self._expect((32, self._confirmed))
+
+    # --- 4.1 to 4.5, the responder
+
+    def _hello(self, hello: bytes) -> None:
+        _, version, code, suite = struct.unpack(">4sBBH", hello)
+        if version != 1:
+            self._refuse(1, 0)
+            raise VersionRefused(f"version {version}")
+        need(code == 0, "not a hello")
+        if suite not in self.suites:
+            self._refuse(2, self.suites[0])
+            raise SuiteRefused(f"suite {suite}")
+        self.hello = hello
+        self._use(suite)
+        if self.opening == "code":
+            self._expect((82, self._code_asked))
+        elif self.opening == "link":
+            self._expect((16, self._link_asked))
+        else:
+            self._begin(hello)
+            self._expect((self.sizes[0], self._message_1))
+
+    def _refuse(self, code: int, suite: int) -> None:
+        if any(SUITES[suite][0] != "known" for suite in self.suites):  # else mute
+            self.out += preamble(1, code, suite)
+
+    def _link_asked(self, lookup_id: bytes) -> None:
+        self.link = self.links.get(lookup_id)
+        if self.link is None or self.link.expires < self.now:
+            self._refuse(3, self.suite)
+            raise InvitationRefused("no such link")
+        self._begin(self.hello + lookup_id, self.link.psk)
+        self._expect((self.sizes[0], self._message_1))
+
+    def _code_asked(self, data: bytes) -> None:
+        sid, number, theirs, self.their_commitment = struct.unpack(">16s2s32s32s", data)
+        if (
+            self.code is None
+            or self.code.state != "open"
+            or (self.code.number != int.from_bytes(number, "big"))
+        ):
+            self._refuse(3, self.suite)
+            raise InvitationRefused("no such code")
+        share = self._cpace_share(sid, number)
+        psk = self._cpace_psk(sid, theirs, theirs, data[50:], share, self.commitment)
+        sent = self.hello + share + self.commitment
+        self._begin(self.hello + data + sent, psk)
+        self.out += sent
+        self._expect((self.sizes[0], self._message_1))
+
+    def _message_1(self, message: bytes) -> None:
+        if self.opening == "known":
+            self._admit(message)
+            self.out += self.hello + self.handshake.write(self.me.payload())
+            self._split()
+            self._expect((32, self._confirmed))
+            return
+        if self.opening == "code":
+            self._take_code(message)
+            self.out += self.handshake.write(self.me.payload(**self.further))
+        else:
+            need(self.handshake.read(message) == b"", "payload in message 1")
+            self.out += self.hello + self.handshake.write(self.me.payload())
+        self._expect((self.sizes[2], self._message_3))
+
+    def _admit(self, message: bytes) -> None:
+        try:
+            sequence = self._check(self.handshake.read(message), {"sequence": int})["sequence"]
+            identity, static = self.peer
+            need(identity in self.contacts, "not a contact")
+            need(sequence > self.contacts[identity].get(static, -1), "a replay")
+        except (ValueError, InvalidTag, InvalidSignature, RecursionError):
+            meeting = [suite for suite in self.suites if SUITES[suite][0] == "meeting"]
+            if meeting:
+                self._refuse(2, meeting[0])
+            raise
+        self.contacts[identity][static] = sequence
+
+    def _take_code(self, message: bytes) -> None:
+        assert self.code is not None
+        need(self.code.state == "open", "the code is used up")
+        self.code.state = "burned"
+        need(self.handshake.read(message) == b"", "payload in message 1")
+        self.code.state = "taken"
+
+    def _message_3(self, message: bytes) -> None:
+        self._check(self.handshake.read(message), self.their_further)
+        self._split()
+        if self.opening == "link":
+            assert self.link is not None
+            need(self.links.pop(self.link.lookup_id, None) is not None, "the link is used up")
+        if self.opening != "meeting":
+            self.out += self.confirmation
+        self._open()
+
+    # --- 4.5 CPace
+
+    def _cpace_share(self, sid: bytes, number: bytes) -> bytes:
+        assert self.code is not None
+        ci = b"e2ee code v1\0" + self.hello + number
+        self.scalar = os.urandom(32)
+        self.share = x25519(self.scalar, cpace_generator(self.code.password, ci, sid))
+        return self.share
+
+    def _cpace_psk(
+        self, sid: bytes, theirs: bytes, ya: bytes, ada: bytes, yb: bytes, adb: bytes
+    ) -> bytes:
+        need(theirs != self.share, "our own share came back")
+        k = x25519(self.scalar, theirs)
+        return hkdf(b"", cpace_isk(sid, k, ya, ada, yb, adb), b"e2ee code psk v1", 32)
 
     def _new_epoch(self, handshake: Handshake, first: bool) -> tuple[CipherState, CipherState]:
         """The new sending and receiving states; `first` sent the handshake's first message."""
@@ -581,8 +944,11 @@ class Client:
             while self.buffer and (self._opening if self.state == "HANDSHAKE" else self._record)():
                 pass
         except (ValueError, InvalidTag, InvalidSignature, RecursionError) as error:
+            if self.one_try and self.state == "HANDSHAKE":
+                self.error = NewCodeNeeded(repr(error))
+            else:
+                self.error = error if isinstance(error, Failure) else Failure(repr(error))
             self.state = "FAILED"
-            self.error = error if isinstance(error, Failure) else Failure(repr(error))
             raise self.error from error
         if self.pong_due and self.state == "OPEN":
             self.control("pong")
@@ -593,7 +959,8 @@ class Client:
     def end(self) -> None:
         """The stream has ended (section 9.9)."""
         if self.state != "CLOSED":
-            self.state, self.error = "FAILED", self.error or Failure("truncated")
+            kind = NewCodeNeeded if self.one_try and self.state == "HANDSHAKE" else Failure
+            self.state, self.error = "FAILED", self.error or kind("truncated")
             raise self.error
 
     def _record(self) -> bool:
@@ -753,7 +1120,7 @@ class Client:
 # --- 11. Chat layer ----------------------------------------------------------------------------
 
 CHAT: dict[str, dict[str, type]] = {"text": {"id": int, "body": str}, "receipt": {"id": int}}
-CHAT["leave"] = {}
+CHAT |= {"name": {"name": str}, "leave": {}}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -772,4 +1139,5 @@ def read_chat(data: bytes) -> dict[str, Any] | None:
     members = decode(data, {"kind": str, **CHAT[kind]})
     need(members.get("id", 1) >= 1, "id out of range")
     need(len(members.get("body", "").encode()) <= 2**20, "body too long")
+    need(1 <= len(members.get("name", "?")) <= 64, "length of a name")
     return members

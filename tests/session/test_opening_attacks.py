@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from e2ee import Event, Identity, Peer, Session, State
-from e2ee.certificate import pad_payload
+from e2ee import Event, Identity, Peer, Session, State, pake
+from e2ee.certificate import pad_payload, sign_certificate
 from e2ee.code_offer import CodeOffer, OfferState
 from e2ee.contacts import ContactBook
 from e2ee.errors import (
@@ -21,18 +23,19 @@ from e2ee.errors import (
     NotAdmitted,
     OwnIdentity,
     ProtocolError,
-    UnexpectedPeer,
     WrongCode,
 )
 from e2ee.handshake import Handshake
 from e2ee.handshake.patterns import Token
 from e2ee.invitation import Link, SpokenCode
-from e2ee.messages import HandshakePayload, KnownPayload
+from e2ee.messages import Certificate, CodePayload, HandshakePayload, KnownPayload
 from e2ee.opening import KnownDevice
-from e2ee.suites import CODE_AESGCM, KNOWN_AESGCM, LINK_AESGCM, Approach
+from e2ee.primitives import Dh, MlKem768
+from e2ee.suites import CODE_AESGCM, KNOWN_AESGCM, LINK_AESGCM, SUITES, Approach
 
 ALICE, BOB, MALLORY = (Identity.generate() for _ in range(3))
 CODE = SpokenCode(4, ["acrobat", "velcro", "sugar"])
+HELLO_KNOWN = b"e2ee\x01\x00\x01\x01"
 LINK = Link(BOB.public_key, bytes(range(32)), 2**40, [("localhost", 1)])
 OTHERS = (Approach.KNOWN, Approach.LINK, Approach.CODE)
 every_other = pytest.mark.parametrize("approach", OTHERS, ids=lambda approach: approach.value)
@@ -58,8 +61,9 @@ class Links:
 
 def door(*contacts: Identity) -> Callable[[Peer, int], bool]:
     book = ContactBook()
-    for contact in contacts:
-        book.meet(Peer(contact.public_key, static_key(contact), 0, 2**50), "meeting", 0)
+    for number, contact in enumerate(contacts):
+        peer = Peer(contact.public_key, static_key(contact), 0, 2**50)
+        book.meet(peer, "meeting", 0, name=f"contact-{number}")
     return lambda peer, sequence: book.admit(peer, sequence, 0)
 
 
@@ -101,20 +105,24 @@ def test_identity_hiding(approach: Approach, figure: Callable[[str], None]) -> N
     seen = b"".join(
         b"".join(transcript(initiator(approach), responder(approach))) for _ in range(20)
     )
-    secrets = [CODE.password, *[word.encode() for word in CODE.words], LINK.psk]
+    hidden = [CODE.password, *[word.encode() for word in CODE.words], LINK.psk]
     for person in (ALICE, BOB):
-        secrets += [person.public_key, static_key(person), person.id.encode()]
-        secrets.append(person._payload.certificate)
-    for secret in secrets:
+        hidden += [person.public_key, static_key(person), person.id.encode()]
+        hidden.append(person._payload.certificate)
+    for secret in hidden:
         for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
             assert form[:12] not in seen
     figure(f"identity hiding, {approach.value}: nothing of either side in {len(seen):,} bytes")
 
 
 def test_identity_hiding_the_commitments_of_one_identity_are_never_alike() -> None:
-    hellos = [initiator(Approach.CODE).data_to_send() for _ in range(50)]
-    assert len({hello[-32:] for hello in hellos}) == 50
-    assert len({hello[26:58] for hello in hellos}) == 50
+    runs = []
+    for _ in range(50):
+        hello, answer, *_ = transcript(initiator(Approach.CODE), responder(Approach.CODE))
+        sid, shares_and_commitments = hello[8:24], (hello[26:58], hello[58:], answer[8:40])
+        runs.append((sid, *shares_and_commitments, answer[40:]))
+    for values in zip(*runs, strict=True):
+        assert len(set(values)) == 50
 
 
 @every_other
@@ -157,36 +165,65 @@ class Impostor(Handshake):
             super()._mix_secret(token)
 
 
-def test_key_compromise_impersonation_with_the_responders_device_key() -> None:
-    """A thief of Bob's device key, who also has Alice's certificate, calls Bob as Alice."""
-    hello = b"e2ee\x01\x00\x01\x01"
-    alices_payload = KnownPayload(
-        certificate=ALICE._payload.certificate, signature=ALICE._payload.signature, sequence=9
+def thief_of_bobs_device_key(guess: bytes) -> Impostor:
+    """Calls Bob as Alice, whose certificate he has read in a call that he recorded."""
+    thief = Impostor(
+        KNOWN_AESGCM.name,
+        initiator=True,
+        prologue=HELLO_KNOWN,
+        s=X25519PrivateKey.generate(),
+        rs=static_key(BOB),
     )
+    thief.claimed = static_key(ALICE)
+    thief.guesses = {
+        Token.SS: BOB.device_key.exchange(ALICE.device_key.public_key()),
+        Token.SE: guess,
+    }
+    return thief
+
+
+def test_key_compromise_impersonation_with_the_responders_device_key() -> None:
     for guess in (bytes(32), BOB.device_key.exchange(ALICE.device_key.public_key())):
-        thief = Impostor(
-            KNOWN_AESGCM.name,
-            initiator=True,
-            prologue=hello,
-            s=X25519PrivateKey.generate(),
-            rs=static_key(BOB),
-        )
-        thief.claimed = static_key(ALICE)
-        thief.guesses = {
-            Token.SS: BOB.device_key.exchange(ALICE.device_key.public_key()),
-            Token.SE: guess,
-        }
+        thief = thief_of_bobs_device_key(guess)
         bob = Session.responder(BOB, suites=(), admit=door(ALICE))
         # Message 1 is believed: this is what IK cannot prevent. Nothing follows from it.
-        assert bob.receive_data(hello + thief.write_message(pad_payload(alices_payload))) == []
+        call = HELLO_KNOWN + thief.write_message(ALICE.handshake_payload(sequence=9))
+        assert bob.receive_data(call) == []
         answer = bob.data_to_send()
-        assert answer[:8] == hello
+        assert answer[:8] == HELLO_KNOWN
         with pytest.raises(DecryptionError):
             thief.read_message(answer[8:])
         assert bob.state is State.HANDSHAKE
         with pytest.raises(ProtocolError, match="confirmation is wrong"):
             bob.receive_data(bytes(32))
         assert bob.peer is None
+
+
+def test_key_compromise_impersonation_locks_a_contact_out_until_the_key_is_replaced() -> None:
+    """The thief's one forged call has the highest number that there is."""
+    book = ContactBook()
+    book.meet(Peer(ALICE.public_key, static_key(ALICE), 0, 2**50), "meeting", 0)
+
+    def admit(peer: Peer, sequence: int) -> bool:
+        return book.admit(peer, sequence, 0)
+
+    forged = thief_of_bobs_device_key(bytes(32)).write_message(
+        ALICE.handshake_payload(sequence=2**53 - 1)
+    )
+    Session.responder(BOB, suites=(), admit=admit).receive_data(HELLO_KNOWN + forged)
+    bob = Session.responder(BOB, suites=(), admit=admit)
+    with pytest.raises(NotAdmitted):
+        bob.receive_data(initiator(Approach.KNOWN).data_to_send())
+    # Bob has a new device key, and counts anew; what was sent to the old one is of no use.
+    new, number = BOB.rotated(0), 1
+    book.forget_calls()
+    with pytest.raises(DecryptionError):
+        Session.responder(new, suites=(), admit=admit).receive_data(HELLO_KNOWN + forged)
+    alice = Session.initiator(
+        ALICE, device=KnownDevice(static_key(new), number), expected_peer=new.id
+    )
+    transcript(alice, bob := Session.responder(new, suites=(), admit=admit))
+    assert bob.peer is not None
 
 
 def test_key_compromise_impersonation_with_the_initiators_device_key() -> None:
@@ -203,24 +240,34 @@ def test_key_compromise_impersonation_with_the_initiators_device_key() -> None:
         thief.guesses = {Token.ES: guess}
         with pytest.raises(DecryptionError):
             thief.read_message(sent[8:])
+    # Without what message 1 held he has no KEM key to answer to; of an older call he has one.
+    with pytest.raises(DecryptionError):
+        alice.receive_data(sent[:8] + recorded_answer())
+    assert alice.peer is None
+
+
+def recorded_answer() -> bytes:
+    """Message 2 of a call before."""
+    bob = responder(Approach.KNOWN)
+    bob.receive_data(initiator(Approach.KNOWN).data_to_send())
+    return bob.data_to_send()[8:]
 
 
 @every_other
-def test_reflection_of_everything_to_its_sender(approach: Approach) -> None:
-    alice = initiator(approach)
-    sent = alice.data_to_send()
-    with pytest.raises(ProtocolError) as caught:
-        alice.receive_data(sent + bytes(4000))
-    assert isinstance(
-        caught.value, DecryptionError | InvalidPublicKey | WrongCode | UnexpectedPeer
-    ), caught.value
-    bob = responder(approach)
-    bob.receive_data(initiator(approach).data_to_send())
-    answer = bob.data_to_send()
-    with pytest.raises(ProtocolError):
-        bob.receive_data(answer + bytes(4000))
-    assert alice.peer is None
-    assert bob.peer is None
+def test_reflection_of_every_message_to_its_sender(approach: Approach) -> None:
+    """With enough bytes after it that the sender waits for nothing more."""
+    flights = len(transcript(initiator(approach), responder(approach)))
+    for number in range(flights):
+        sessions = (initiator(approach), responder(approach))
+        for turn in range(number):
+            sessions[1 - turn % 2].receive_data(sessions[turn % 2].data_to_send())
+        sender = sessions[number % 2]
+        peer_before = sender.peer
+        with pytest.raises(ProtocolError) as caught:
+            sender.receive_data(sender.data_to_send() + bytes(70_000))
+        assert caught.value.events == ()
+        assert sender.peer is peer_before
+    assert flights == {"known": 3, "link": 4, "code": 6}[approach.value]
 
 
 def test_reflection_of_a_call_to_oneself() -> None:
@@ -239,7 +286,7 @@ def test_reflection_of_a_call_to_oneself() -> None:
 def test_unknown_key_share(approach: Approach) -> None:
     """Alice believes that she talks to Bob, while Bob believes that he talks to Mallory.
 
-    Mallory puts her own certificate over Alice's device key, or Alice's over her own.
+    Mallory's certificate stands beside Alice's device key, or Alice's beside Mallory's.
     """
     forged = HandshakePayload(
         certificate=MALLORY._payload.certificate, signature=MALLORY._payload.signature
@@ -255,6 +302,96 @@ def test_unknown_key_share(approach: Approach) -> None:
         with pytest.raises(CertificateError, match="another device key"):
             transcript(initiator(approach, attacker), bob)
         assert bob.peer is None
+
+
+def certified_by_mallory(static: bytes) -> HandshakePayload:
+    """Mallory may vouch for any device key; she need not have it."""
+    certificate = Certificate(
+        identity=MALLORY.public_key, static_key=static, not_before=0, not_after=2**50
+    )
+    return sign_certificate(MALLORY._identity_key, certificate)
+
+
+def test_unknown_key_share_by_calling_with_anothers_device_key() -> None:
+    """Mallory, a contact, calls Bob with Alice's device key under her own certificate."""
+    payload = certified_by_mallory(static_key(ALICE))
+    book = door(ALICE, MALLORY)
+    for guess in (bytes(32), MALLORY.device_key.exchange(BOB.device_key.public_key())):
+        mallory = Impostor(
+            KNOWN_AESGCM.name,
+            initiator=True,
+            prologue=HELLO_KNOWN,
+            s=MALLORY.device_key,
+            rs=static_key(BOB),
+        )
+        mallory.claimed = static_key(ALICE)
+        mallory.guesses = {Token.SS: guess}
+        message = mallory.write_message(
+            pad_payload(
+                KnownPayload(
+                    certificate=payload.certificate, signature=payload.signature, sequence=9
+                )
+            )
+        )
+        bob = Session.responder(BOB, suites=(), admit=book)
+        with pytest.raises(DecryptionError):
+            bob.receive_data(HELLO_KNOWN + message)
+        assert bob.peer is None
+
+
+def test_unknown_key_share_by_joining_with_anothers_device_key() -> None:
+    """Mallory holds a link of Bob, and shows Alice's device key under her own certificate."""
+    prologue = b"e2ee\x01\x00\x02\x01" + LINK.lookup_id
+    mallory = Impostor(
+        LINK_AESGCM.name,
+        initiator=True,
+        prologue=prologue,
+        s=MALLORY.device_key,
+        psks=(LINK.psk,),
+    )
+    mallory.claimed = static_key(ALICE)
+    mallory.guesses = {}
+    bob = responder(Approach.LINK)
+    bob.receive_data(prologue + mallory.write_message())
+    mallory.read_message(bob.data_to_send()[8:])
+    with pytest.raises(DecryptionError):
+        bob.receive_data(
+            mallory.write_message(pad_payload(certified_by_mallory(static_key(ALICE))))
+        )
+    assert bob.peer is None
+
+
+def test_unknown_key_share_by_inviting_with_anothers_device_key() -> None:
+    """Mallory says a code to Alice, and shows Bob's device key under her own certificate."""
+    alice = initiator(Approach.CODE)
+    inviter = Session.responder(MALLORY, suites=(), code=CodeOffer(CODE))
+    inviter.receive_data(alice.data_to_send())
+    alice.receive_data(inviter.data_to_send())
+    opening: Any = inviter._opening
+    mallory = Impostor(
+        CODE_AESGCM.name,
+        initiator=False,
+        prologue=opening._prologue,
+        s=MALLORY.device_key,
+        psks=tuple(opening.handshake._psks),
+    )
+    mallory.claimed = static_key(BOB)
+    mallory.guesses = {}
+    mallory.read_message(alice.data_to_send())
+    payload = certified_by_mallory(static_key(BOB))
+    with pytest.raises(WrongCode, match="somebody is in between"):
+        alice.receive_data(
+            mallory.write_message(
+                pad_payload(
+                    CodePayload(
+                        certificate=payload.certificate,
+                        signature=payload.signature,
+                        nonce=opening._nonce,
+                    )
+                )
+            )
+        )
+    assert alice.peer is None
 
 
 @every_other
@@ -274,19 +411,16 @@ def test_a_replayed_first_message_of_a_call(figure: Callable[[str], None]) -> No
     bob = Session.responder(BOB, suites=(), admit=admit)
     bob.receive_data(recorded[2])
     assert len(bob.data_to_send()) == 8 + 1664
-    replays = 0
-    for _ in range(100):
-        for message in recorded:
-            bob = Session.responder(BOB, suites=(), admit=admit)
-            with pytest.raises(NotAdmitted):
-                bob.receive_data(message)
-            with pytest.raises(NotAdmitted):
-                bob.data_to_send()
-            replays += 1
+    for replay in range(1000):
+        bob = Session.responder(BOB, suites=(), admit=admit)
+        with pytest.raises(NotAdmitted):
+            bob.receive_data(recorded[replay % 3])
+        with pytest.raises(NotAdmitted):
+            bob.data_to_send()
     bob = Session.responder(BOB, suites=(), admit=admit)
     bob.receive_data(initiator(Approach.KNOWN, sequence=4).data_to_send())
     assert bob.data_to_send()
-    figure(f"replay: 0 bytes answered to {replays} replayed calls")
+    figure("replay: 0 bytes answered to 1,000 replayed calls")
 
 
 @pytest.mark.parametrize("approach", [Approach.LINK, Approach.CODE])
@@ -306,7 +440,7 @@ def test_a_replayed_first_message_of_a_joiner(approach: Approach) -> None:
 
 
 def test_a_guessed_code_in_many_connections_at_once(figure: Callable[[str], None]) -> None:
-    """A thousand runs begin before any has tried; the first wrong try burns them all."""
+    """All runs begin before any has tried; the first wrong try burns them all."""
     offer = CodeOffer(CODE)
     runs = []
     for number in range(200):
@@ -326,6 +460,46 @@ def test_a_guessed_code_in_many_connections_at_once(figure: Callable[[str], None
     assert tried == 1
     assert offer.state is OfferState.BURNED
     figure(f"guessed code: 1 try in {len(runs)} connections at once")
+
+
+def test_a_guessed_code_from_the_inviting_side() -> None:
+    """Who poses as the inviter has one try too; then the joiner says that the code is spent."""
+    guess = SpokenCode(4, ["acrobat", "velcro", "tiger"])
+    for what_he_does_next in ("he is silent", "he makes something up"):
+        alice = initiator(Approach.CODE)
+        mallory = Session.responder(MALLORY, suites=(), code=CodeOffer(guess))
+        mallory.receive_data(alice.data_to_send())
+        alice.receive_data(mallory.data_to_send())
+        with pytest.raises(WrongCode):
+            mallory.receive_data(alice.data_to_send())
+        with pytest.raises(WrongCode):  # noqa: PT012 -- one of the two
+            if what_he_does_next == "he is silent":
+                alice.receive_eof()
+            alice.receive_data(bytes(1712))
+        with pytest.raises(WrongCode):
+            alice.data_to_send()
+        assert alice.peer is None
+
+
+LOW_ORDER = [
+    point.to_bytes(32, "little") for point in (0, 1, 2**255 - 20, 2**255 - 19, 2**255 - 18)
+]
+
+
+@pytest.mark.parametrize("share", LOW_ORDER, ids=["0", "1", "p-1", "p", "p+1"])
+def test_a_share_of_low_order_from_either_side(share: bytes) -> None:
+    """It would make the key a constant, whatever the code. It tells nothing and burns nothing."""
+    hello = initiator(Approach.CODE).data_to_send()
+    offer = CodeOffer(CODE)
+    bob = Session.responder(BOB, suites=(), code=offer)
+    with pytest.raises(InvalidPublicKey):
+        bob.receive_data(hello[:26] + share + hello[58:])
+    assert offer.state is OfferState.OPEN
+    alice = initiator(Approach.CODE)
+    with pytest.raises(InvalidPublicKey):
+        alice.receive_data(alice.data_to_send()[:8] + share + bytes(32))
+    with pytest.raises(InvalidPublicKey):
+        alice.data_to_send()
 
 
 @pytest.mark.parametrize("approach", [Approach.LINK, Approach.CODE])
@@ -358,18 +532,66 @@ def test_two_joiners_at_once(approach: Approach) -> None:
     assert [session.state for session in bobs].count(State.OPEN) == 1
 
 
-def test_a_commitment_opened_to_another_identity() -> None:
+@pytest.mark.parametrize("side", ["the joiner", "the inviter"])
+@pytest.mark.parametrize("changed", ["_identity", "_nonce"])
+def test_a_commitment_opened_to_another_identity(side: str, changed: str) -> None:
     """Mallory knows the code, but commits to one identity and shows another."""
-    mallory = Session.initiator(MALLORY, invitation=CODE)
-    bob = Session.responder(BOB, suites=(), code=CodeOffer(CODE))
-    bob.receive_data(mallory.data_to_send())
-    mallory.receive_data(bob.data_to_send())
+    if side == "the joiner":
+        sessions = (Session.initiator(MALLORY, invitation=CODE), responder(Approach.CODE))
+    else:
+        offer = CodeOffer(CODE)
+        sessions = (initiator(Approach.CODE), Session.responder(MALLORY, suites=(), code=offer))
+    mallory, honest = sessions if side == "the joiner" else sessions[::-1]
+    for sender, receiver in (sessions, sessions[::-1]):
+        receiver.receive_data(sender.data_to_send())
     opening: Any = mallory._opening
-    bob.receive_data(mallory.data_to_send())
-    opening._nonce = bytes(32)
-    mallory.receive_data(bob.data_to_send())
+    if changed == "_nonce":
+        opening._nonce = bytes(32)
+    else:
+        opening._identity = Identity.generate()
+        opening.handshake._s = opening._identity.device_key
     with pytest.raises(CertificateError, match="committed to"):
-        bob.receive_data(mallory.data_to_send())
+        transcript(*sessions)
+    assert honest.state is State.FAILED
+    assert honest.peer is None
+
+
+@pytest.mark.parametrize(
+    ("approach", "sequence", "nonce"),
+    [
+        (Approach.KNOWN, None, None),
+        (Approach.KNOWN, None, bytes(32)),
+        (Approach.LINK, 9, None),
+        (Approach.LINK, None, bytes(32)),
+        (Approach.CODE, None, None),
+        (Approach.CODE, 9, None),
+    ],
+)
+def test_a_payload_of_another_opening(
+    approach: Approach, sequence: int | None, nonce: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call without a number, a joiner without a nonce, and either where it does not belong."""
+    payload = ALICE.handshake_payload(sequence=sequence, nonce=nonce)
+    alice, bob = initiator(approach), responder(approach)
+    if approach is Approach.KNOWN:
+        handshake = Handshake(
+            KNOWN_AESGCM.name,
+            initiator=True,
+            prologue=HELLO_KNOWN,
+            s=ALICE.device_key,
+            rs=static_key(BOB),
+        )
+        with pytest.raises(CertificateError, match="malformed"):
+            bob.receive_data(HELLO_KNOWN + handshake.write_message(payload))
+    else:
+        honest = Identity.handshake_payload
+        monkeypatch.setattr(
+            Identity,
+            "handshake_payload",
+            lambda who, **fields: payload if who is ALICE else honest(who, **fields),
+        )
+        with pytest.raises(CertificateError, match="malformed"):
+            transcript(alice, bob)
     assert bob.peer is None
 
 
@@ -401,50 +623,125 @@ def test_a_man_in_the_middle_with_keys_of_his_own(approach: Approach) -> None:
 
 @every_other
 def test_downgrade_by_another_suite_number(approach: Approach) -> None:
-    for number in (0x0001, 0x0002, 0x0003, 0x0101, 0x0201, 0x0301):
-        sent = bytearray(initiator(approach).data_to_send())
-        if int.from_bytes(sent[6:8]) == number:
-            continue
-        sent[6:8] = number.to_bytes(2)
-        bob = Session.responder(BOB, admit=door(ALICE), links=Links(), code=CodeOffer(CODE))
-        try:
-            assert bob.receive_data(bytes(sent)) == []
-            answer = bob.data_to_send()
-        except ProtocolError:
-            continue
-        alice = initiator(approach)
-        alice.data_to_send()
-        with pytest.raises(ProtocolError):  # noqa: PT012 -- now, or when he has waited in vain
-            alice.receive_data(answer)
-            alice.receive_eof()
+    """At a responder that takes every opening; the answer is set back as well, or is not."""
+    for number in SUITES:
+        for set_back in (False, True):
+            alice = initiator(approach)
+            hello = alice.data_to_send()
+            if int.from_bytes(hello[6:8]) == number:
+                continue
+            bob = Session.responder(
+                BOB,
+                suites=[suite for suite in SUITES.values() if suite.approach is Approach.MEETING],
+                admit=door(ALICE),
+                links=Links(),
+                code=CodeOffer(CODE),
+            )
+            with suppress(ProtocolError):
+                assert bob.receive_data(hello[:6] + number.to_bytes(2) + hello[8:]) == []
+                answer = bob.data_to_send()
+                assert alice.receive_data(hello[:8] + answer[8:] if set_back else answer) == []
+                assert bob.receive_data(alice.data_to_send()) == []
+            for session in (alice, bob):
+                assert session.peer is None
+                assert session.state is not State.OPEN
+
+
+class SameRandomNumbers:
+    """Lets each side draw its numbers once, and gives it the same ones in every later run.
+
+    So flights that were recorded once can be given to a fresh receiver, and changed ones too.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._drawn: dict[tuple[object, ...], Any] = {}
+        self._side = 0
+        self._counts = [0, 0]
+        monkeypatch.setattr(Dh, "generate", self._same(Dh.generate))
+        monkeypatch.setattr(MlKem768, "generate", self._same(MlKem768.generate))
+        monkeypatch.setattr(MlKem768, "encapsulate", self._same(MlKem768.encapsulate))
+        monkeypatch.setattr(secrets, "token_bytes", self._same(secrets.token_bytes))
+        scalars = type("Scalars", (), {"generate": self._same(X25519PrivateKey.generate)})
+        monkeypatch.setattr(pake, "X25519PrivateKey", scalars)
+
+    def _same(self, draw: Callable[..., Any]) -> Callable[..., Any]:
+        def same(*inputs: Any) -> Any:
+            self._counts[self._side] += 1
+            known = tuple(value for value in inputs if isinstance(value, bytes | int))
+            key = (self._side, self._counts[self._side], *known)
+            if key not in self._drawn:
+                self._drawn[key] = draw(*inputs)
+            return self._drawn[key]
+
+        return same
+
+    def record(self, approach: Approach) -> list[bytes]:
+        sessions = (self._begin(0, approach), self._begin(1, approach))
+        flights: list[bytes] = []
+        while data := sessions[len(flights) % 2].data_to_send():
+            flights.append(data)
+            self._side = len(flights) % 2
+            sessions[self._side].receive_data(data)
+        return flights
+
+    def _begin(self, side: int, approach: Approach) -> Session:
+        self._side, self._counts[side] = side, 0
+        return (initiator, responder)[side](approach)
+
+    def receiver(self, approach: Approach, flights: list[bytes]) -> Session:
+        """Who waits for the flight after these."""
+        session = self._begin(1 - len(flights) % 2, approach)
+        for flight in flights[len(flights) % 2 :: 2]:
+            session.data_to_send()
+            session.receive_data(flight)
+        session.data_to_send()
+        return session
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
 
 
 @every_other
-def test_every_flipped_bit_of_an_opening(approach: Approach, figure: Callable[[str], None]) -> None:
-    """Of each byte one bit, which one depends on the place; of the first flight every bit."""
-    lengths = [len(flight) for flight in transcript(initiator(approach), responder(approach))]
-    detected = 0
-    for number, length in enumerate(lengths):
-        for place in range(length):
-            if number > 0 and place % 3:
-                continue
-            alice, bob = initiator(approach), responder(approach)
-            sessions = (alice, bob)
-            events: list[Event] = []
-            failed = False
-            for flight in range(len(lengths) + 1):
-                data = bytearray(sessions[flight % 2].data_to_send())
-                if flight == number:
-                    data[place] ^= 1 << place % 8
-                try:
-                    events += sessions[1 - flight % 2].receive_data(bytes(data))
-                except ProtocolError:
-                    failed = True
-                    break
-            assert failed or alice.state is not State.OPEN or bob.state is not State.OPEN
-            assert not (alice.state is State.OPEN and bob.state is State.OPEN)
-            detected += 1
-    figure(f"tampering: {detected} of {detected} flipped bits in openings of {approach.value}")
+def test_every_flipped_bit_of_an_opening(
+    approach: Approach, monkeypatch: pytest.MonkeyPatch, figure: Callable[[str], None]
+) -> None:
+    """Every bit of every byte: who gets it gives up, or what follows makes the other give up."""
+    found_at_once, told_nothing = 0, []
+    with monkeypatch.context() as patch:
+        randomness = SameRandomNumbers(patch)
+        flights = randomness.record(approach)
+        for number, flight in enumerate(flights):
+            before = flights[:number]
+            # What is not changed is taken by a fresh receiver: the randomness is the same.
+            randomness.receiver(approach, before).receive_data(flight)
+            for bit in range(8 * len(flight)):
+                receiver = randomness.receiver(approach, before)
+                with suppress(ProtocolError):
+                    assert receiver.receive_data(flipped(flight, bit)) == []
+                # An event would have set the peer, in an error as well.
+                assert receiver.peer is None
+                assert receiver.state is not State.OPEN
+                if receiver.state is State.FAILED:
+                    found_at_once += 1
+                else:
+                    told_nothing.append((number, bit))
+    for changed, bit in told_nothing:
+        sessions = (initiator(approach), responder(approach))
+        with pytest.raises(ProtocolError) as caught:  # noqa: PT012 -- at some later flight
+            for number in range(len(flights) + 1):
+                data = sessions[number % 2].data_to_send()
+                received = flipped(data, bit) if number == changed else data
+                assert sessions[1 - number % 2].receive_data(received) == []
+        assert caught.value.events == ()
+        assert [session.peer for session in sessions] == [None, None]
+    figure(
+        f"tampering: {found_at_once + len(told_nothing):,} of "
+        f"{found_at_once + len(told_nothing):,} flipped bits in openings of {approach.value}, "
+        f"{found_at_once:,} of them by who got them"
+    )
 
 
 def test_suites_of_the_new_openings_are_hybrid() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from e2ee import (
 from e2ee.code_offer import CodeOffer, OfferState
 from e2ee.contacts import ContactBook
 from e2ee.errors import (
+    CertificateError,
+    InvalidPublicKey,
     InvitationRefused,
     NotAdmitted,
     ProtocolError,
@@ -141,13 +144,24 @@ def test_both_are_open_and_know_each_other(approach: Approach) -> None:
 @every_approach
 def test_byte_by_byte_gives_the_same_events(approach: Approach) -> None:
     def told(piece: int) -> list[list[Event]]:
+        alice, bob = pair(approach)
+        events = deliver(alice, bob, piece=piece)
+        alice.send(b"from alice")
+        bob.refresh()
+        bob.send(b"from bob")
+        later = deliver(alice, bob, piece=piece)
+        bob.close()
+        last = deliver(alice, bob, piece=piece)
         return [
-            [replace(e, handshake_hash=b"") for e in side if isinstance(e, HandshakeCompleted)]
-            for side in deliver(*pair(approach), piece=piece)
+            [
+                replace(e, handshake_hash=b"") if isinstance(e, HandshakeCompleted) else e
+                for e in chain(*side)
+            ]
+            for side in zip(events, later, last, strict=True)
         ]
 
     assert told(1) == told(2**20)
-    assert [len(side) for side in told(1)] == [1, 1]
+    assert [len(side) for side in told(1)] == [4, 4]
 
 
 @every_approach
@@ -246,14 +260,64 @@ def test_a_mute_responder_gives_a_stranger_no_byte(what: str) -> None:
     assert bob.peer is None
 
 
+def test_a_mute_responder_gives_a_replayed_call_no_byte() -> None:
+    admit = bobs_admission()
+    call = caller().data_to_send()
+    answered = Session.responder(BOB, suites=(), admit=admit)
+    answered.receive_data(call)
+    assert answered.data_to_send()
+    bob = Session.responder(BOB, suites=(), admit=admit)
+    with pytest.raises(NotAdmitted):
+        bob.receive_data(call)
+    with pytest.raises(NotAdmitted):
+        bob.data_to_send()
+
+
 def test_who_takes_first_meetings_asks_a_caller_whom_it_cannot_read_for_one() -> None:
-    for device in (KnownDevice(static_key(MALLORY), 1), KnownDevice(static_key(BOB), 0)):
+    """With the same bytes to whoever is not admitted: the answer does not say which it was."""
+    for alice in (
+        caller(device=KnownDevice(static_key(MALLORY), 1)),
+        caller(device=KnownDevice(static_key(BOB), 0)),
+        caller(identity=MALLORY),
+    ):
         bob = Session.responder(BOB, admit=bobs_admission())
-        alice = caller(device=device)
         with pytest.raises(ProtocolError):
             bob.receive_data(alice.data_to_send())
+        answer = bob.data_to_send()
+        assert answer == b"e2ee\x01\x02\x00\x01"
         with pytest.raises(UnsupportedSuite, match=re.escape(HYBRID_AESGCM.name)):
-            alice.receive_data(bob.data_to_send())
+            alice.receive_data(answer)
+
+
+def test_who_is_not_asked_about_is_not_admitted() -> None:
+    """The number of a call is stored only for who has a valid certificate and is expected."""
+    asked: list[Peer] = []
+
+    def admit(peer: Peer, _sequence: int) -> bool:
+        asked.append(peer)
+        return True
+
+    expired = Session.responder(BOB, suites=(), admit=admit, now=2**40)
+    with pytest.raises(CertificateError, match="expired"):
+        expired.receive_data(caller(identity=Identity.generate(now=0)).data_to_send())
+    another = Session.responder(BOB, suites=(), admit=admit, expected_peer=MALLORY.id)
+    with pytest.raises(UnexpectedPeer):
+        another.receive_data(caller().data_to_send())
+    assert asked == []
+    Session.responder(BOB, suites=(), admit=admit).receive_data(caller().data_to_send())
+    assert [peer.id for peer in asked] == [ALICE.id]
+
+
+def test_a_call_whose_number_could_not_be_stored_is_not_answered() -> None:
+    def admit(_peer: Peer, _sequence: int) -> bool:
+        raise OSError("the disk is full")
+
+    bob = Session.responder(BOB, suites=(), admit=admit)
+    with pytest.raises(OSError, match="disk is full"):
+        bob.receive_data(caller().data_to_send())
+    assert bob.state is State.FAILED
+    with pytest.raises(ProtocolError, match="interrupted"):
+        bob.data_to_send()
 
 
 def test_who_takes_first_meetings_answers_a_contact_too() -> None:
@@ -263,7 +327,8 @@ def test_who_takes_first_meetings_answers_a_contact_too() -> None:
 
 
 def test_an_unknown_used_or_withdrawn_link_is_refused_at_both_ends() -> None:
-    for links in (Links(new_link(), pending=False), Links(new_link(MALLORY), pending=False)):
+    unknown = Link(BOB.public_key, bytes(32), 2**40, [("localhost", 1)])
+    for links in (Links(new_link(), pending=False), Links(unknown)):
         alice = Session.initiator(ALICE, invitation=new_link())
         bob = Session.responder(BOB, links=links)
         with pytest.raises(InvitationRefused, match="unknown here, used, revoked or expired"):
@@ -344,6 +409,36 @@ def test_what_it_means_that_the_stream_ends(
     with pytest.raises(ProtocolError) as caught:
         alice.receive_eof()
     assert type(caught.value) is error
+
+
+@every_approach
+def test_a_responder_whose_stream_ends_says_that_it_was_cut(approach: Approach) -> None:
+    """Before the first byte, in the middle of each flight, and after each that it answered."""
+    flights = 3 if approach is Approach.CODE else 2
+    for cut in range(2 * flights):
+        alice, bob = pair(approach)
+        for _ in range(cut // 2):
+            bob.receive_data(alice.data_to_send())
+            alice.receive_data(bob.data_to_send())
+        if cut % 2:
+            bob.receive_data(alice.data_to_send()[:-1])
+        with pytest.raises(Truncated):
+            bob.receive_eof()
+        with pytest.raises(Truncated):
+            bob.data_to_send()
+        assert bob.peer is None
+
+
+@pytest.mark.parametrize("sequence", [-1, 2**53, "1", 1.5])
+def test_a_sequence_number_that_cannot_be_one_is_refused(sequence: Any) -> None:
+    with pytest.raises(UsageError):
+        caller(device=KnownDevice(static_key(BOB), sequence))
+
+
+@pytest.mark.parametrize("key", [b"", bytes(31), bytes(32), bytes(33), "x" * 32])
+def test_a_device_key_that_cannot_be_one_is_refused(key: Any) -> None:
+    with pytest.raises((UsageError, InvalidPublicKey)):
+        caller(device=KnownDevice(key, 1))
 
 
 def test_nothing_secret_is_shown_of_an_offer() -> None:
