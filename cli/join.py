@@ -7,7 +7,13 @@ import time
 from collections.abc import Sequence
 
 from e2ee import Identity, Padding, Session
-from e2ee.errors import ConnectFailed, InvitationRefused, UnsupportedSuite, WrongCode
+from e2ee.errors import (
+    ConnectFailed,
+    InvitationRefused,
+    ProtocolError,
+    UnsupportedSuite,
+    WrongCode,
+)
 from e2ee.invitation import Link, SpokenCode
 from e2ee.transport import Channel, tcp
 
@@ -16,7 +22,7 @@ from .addresses import parse_address, with_port
 from .chat import TIMEOUTS
 from .discovery import NoDiscovery, find
 from .encounter import day, meet, talk
-from .exits import CliError, Exit
+from .exits import CliError, Exit, exit_code
 from .output import Output
 from .profile import Profile
 from .ways import way
@@ -156,4 +162,10 @@ async def _open(
             ) from None
         except InvitationRefused as error:
             raise CliError(f"{error}; ask for a new one", Exit.INVITATION) from None
+        except ProtocolError as error:
+            if not isinstance(invitation, SpokenCode):
+                raise
+            raise CliError(
+                f"{error}. A code is good for one try: ask for a new one", exit_code(error)
+            ) from None
     raise failure

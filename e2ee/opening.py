@@ -322,7 +322,11 @@ class Opening(Uncopyable):
         if number != offer.code.number:
             self._refuse(Code.INVITATION_REFUSED, self.suite.number)
             raise InvitationRefused(f"the peer has a code with the number {number}")
-        self._check_offer_open()
+        try:
+            self._check_offer_open()
+        except InvitationRefused:
+            self._refuse(Code.INVITATION_REFUSED, self.suite.number)
+            raise
         self._prologue += message
         self._begin_pake(offer.code, sid)
         answer = self._hello + self._pake.share + self._own_commitment
@@ -332,7 +336,6 @@ class Opening(Uncopyable):
 
     def _check_offer_open(self) -> None:
         if self._offer.state is not OfferState.OPEN:
-            self._refuse(Code.INVITATION_REFUSED, self.suite.number)
             raise InvitationRefused(f"the code is {self._offer.state.value}")
 
     @property

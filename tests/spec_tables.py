@@ -86,7 +86,7 @@ def limit_values() -> str:
         ("message, sent or received (configurable)", f"{defaults.max_message_size:,} bytes"),
         ("record, without its prefix", f"19 to {limits.MAX_RECORD_LENGTH:,} bytes"),
         ("content of a record", f"{limits.MAX_CONTENT_LENGTH:,} bytes"),
-        ("handshake payload of messages 2 and 3", f"{HANDSHAKE_PAYLOAD_LENGTH:,} bytes"),
+        ("handshake payload, where there is one", f"{HANDSHAKE_PAYLOAD_LENGTH:,} bytes"),
         ("records accepted under one key", f"{limits.MAX_RECORDS_PER_KEY:,}"),
         (
             "own key update (configurable)",
