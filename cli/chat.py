@@ -123,13 +123,17 @@ async def _leave(conversation: Conversation, hearing: asyncio.Task[None]) -> Non
 async def _hear(
     conversation: Conversation, output: Output, speaker: str, on_name: Callable[[str], None]
 ) -> None:
+    named = False
     async with contextlib.aclosing(conversation.incoming()) as messages:
         async for message in messages:
             match message:
                 case Text():
                     await output.line(speaker, message.body)
-                case Name():
+                case Name() if not named:
+                    named = True  # Once: a flood of names would fill the screen and the disk.
                     on_name(message.name)
+                case Name():
+                    pass
                 case Unsupported():
                     output.status(
                         "unsupported",

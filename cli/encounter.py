@@ -8,11 +8,12 @@ import time
 from typing import NamedTuple
 
 from e2ee.contacts import Contact, ContactBook, Grade, How, Verdict
-from e2ee.errors import NameRefused
+from e2ee.errors import E2EEError, NameRefused
 from e2ee.suites import Approach
 from e2ee.transport import Channel
 
 from .chat import chat
+from .exits import CliError
 from .lines import STDIN
 from .names import label
 from .profile import Profile
@@ -106,11 +107,12 @@ async def talk(
         output.status("ready", "Write a line and press Enter. Ctrl-D leaves.")
 
     def on_name(claim: str) -> None:
-        renamed = book.change(lambda contacts: contacts.claim(contact.identity, claim))
-        if renamed is not None and claim != contact.claimed_name:
-            output.status(
-                "name", f"({label(renamed, others)})", name=contact.name, claimed_name=claim
-            )
+        if claim == contact.claimed_name:
+            return
+        with contextlib.suppress(E2EEError, CliError):  # Not worth the end of a chat.
+            renamed = book.change(lambda contacts: contacts.claim(contact.identity, claim))
+            shown = label(renamed or contact, others)
+            output.status("name", f"({shown})", name=contact.name, claimed_name=claim)
 
     await chat(
         channel,

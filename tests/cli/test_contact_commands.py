@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from e2ee import Identity
+from e2ee import Identity, Session
 from e2ee.contact_file import ContactFile
 from e2ee.contacts import ContactBook
+from e2ee.messages import Leave, Name, Text, encode
+from e2ee.transport import tcp
 
 
 def meet(e2ee: Any, *, port: str = "0") -> tuple[str, str]:
@@ -313,3 +316,24 @@ def test_a_name_with_a_blank_stands_in_quotes(e2ee: Any) -> None:
     code, _, err = e2ee.run("contact", "trust", "bob the builder", Identity.generate().id)
     assert code == 0
     assert commands_in(err) == [["contact", "verify", "Bob the Builder"]]
+
+
+def test_a_flood_of_names_is_one_name(e2ee: Any) -> None:
+    async def flood(address: str) -> None:
+        host, port = address.split(":")
+        channel = await tcp.connect(host, int(port), Session.initiator(Identity.generate()))
+        for number in range(500):
+            await channel.send(encode(Name(name=f"name {number}")))
+        await channel.send(encode(Text(id=1, body="that was all")))
+        async for message in channel:
+            if b"receipt" in message:
+                await channel.send(encode(Leave()))
+        await channel.close()
+
+    bob, address = e2ee.listen("--json")
+    asyncio.run(flood(address))
+    code, out, err = e2ee.finish(bob)
+    assert code == 0
+    assert json.loads(out)["text"] == "that was all"
+    assert err.count('"event":"name"') == 1
+    assert listed(e2ee, "bob")[0]["claimed_name"] == "name 0"
