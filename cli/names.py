@@ -29,6 +29,7 @@ _BRACKETS = frozenset({"Ps", "Pe", "Pi", "Pf"})
 
 _CLOSING = frozenset(
     "\"'<>`\u00b4\uff02\uff07\uff1c\uff1e\uff40\u02b9\u02ba\u02bc\u02dd\u02ee\u2032\u2033\u2034"
+    "\u05f4\u275b\u275c\u275d\u275e\u275f\u2760\U0001f676\U0001f677\U0001f678"
 )
 """More that looks as if it ended the program's own words around a claim."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,9 @@ else:
     print("ANSWER", len(answer), sum(answer.encode()), answer if sys.argv[1] != "link" else "")
 """
 """Tells of a link only its length and the sum of its bytes: the test looks for it on the screen."""
+
+READY = r"\x1b\[\?2004h[^$]*\x1b\[\?25h"
+"""Pastes are bracketed and the cursor is shown: it takes keys."""
 
 Ask = Callable[..., Any]
 
@@ -78,7 +84,7 @@ def settings(shown: str) -> list[str]:
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
 def test_tab_completes_each_word_and_the_terminal_is_left_as_it_was(ask: Ask, term: str) -> None:
     child = ask("code", term)
-    child.expect("Tab completes")
+    child.expect(READY)
     child.send("4-acr\t")
     child.expect("acrobat-")
     child.send("velc\t")
@@ -92,7 +98,7 @@ def test_tab_completes_each_word_and_the_terminal_is_left_as_it_was(ask: Ask, te
 def test_what_begins_no_word_is_not_completed(ask: Ask) -> None:
     assert not any(word.startswith("qq") for word in word_list())
     child = ask("code")
-    child.expect("Tab completes")
+    child.expect(READY)
     child.send("4-qq\t\r")
     child.expect(r"ANSWER \d+ \d+ 4-qq\r")
 
@@ -105,8 +111,7 @@ def test_what_begins_no_word_is_not_completed(ask: Ask) -> None:
 )
 def test_who_stops_gets_the_terminal_back(ask: Ask, question: str, key: str, refusal: str) -> None:
     child = ask(question)
-    child.expect(": |shown")
-    child.expect(r"\x1b\[\?2004h")  # It takes keys from here on.
+    child.expect(READY)
     child.send(key)
     child.expect_exact(refusal)
     before, after = settings(screen(child))
@@ -121,8 +126,7 @@ def test_a_link_pasted_with_line_breaks_is_taken_whole_and_not_shown(
     rows = [LINK[at : at + 40] for at in range(0, len(LINK), 40)]
     assert len(rows) > 2
     child = ask("link", term)
-    child.expect("Link")
-    child.expect(r"\x1b\[\?2004h")
+    child.expect(READY)
     paste = "\r".join(rows)
     child.send(f"\x1b[200~{paste}\x1b[201~\r" if bracketed else f"{paste}\r")
     child.expect(r"ANSWER (\d+) (\d+)")
@@ -137,14 +141,14 @@ def test_a_link_pasted_with_line_breaks_is_taken_whole_and_not_shown(
 
 def test_free_text_is_given_without_the_blanks_around_it(ask: Ask) -> None:
     child = ask("line")
-    child.expect("Value: ")
+    child.expect(READY)
     child.send("  12345 67890 \r")
     child.expect(r"ANSWER \d+ \d+ 12345 67890\r")
 
 
 def test_an_answer_is_not_kept_for_the_next_question(ask: Ask) -> None:
     child = ask("link")
-    child.expect(r"\x1b\[\?2004h")
+    child.expect(READY)
     child.send("e2ee:invite1secret\r")
     child.expect("goes on")
     child.send("\x1b[A\r")  # Arrow up.
@@ -169,13 +173,12 @@ def test_a_pipe_may_break_a_link_into_lines(tmp_path: Path) -> None:
 def test_what_follows_the_answer_is_left_in_the_pipe() -> None:
     read, write = os.pipe()
     os.write(write, b"4-acrobat-velcro-sugar\nhello\n")
-    run = subprocess.run(
+    subprocess.run(
         [sys.executable, "-c", "import asyncio; from e2ee_cli import ask; asyncio.run(ask.code())"],
         stdin=read,
         timeout=30,
         check=True,
     )
-    assert run.returncode == 0
     assert os.read(read, 100) == b"hello\n"
     os.close(read)
     os.close(write)
@@ -192,14 +195,21 @@ def test_a_link_of_endless_lines_is_refused(tmp_path: Path) -> None:
     assert answer == f"REFUSED 9 what was given is above {MAX_ANSWER:,} bytes"
 
 
-def test_a_pipe_that_would_block_is_waited_for(tmp_path: Path) -> None:
+def is_empty(pipe: int) -> bool:
+    waiting = array.array("i", [1])
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0] == 0
+
+
+def test_a_pipe_that_would_block_is_waited_for(tmp_path: Path, wait_until: Any) -> None:
     script = tmp_path / "ask.py"
     script.write_text(ASK)
     read, write = os.pipe()
     os.set_blocking(read, False)
-    command = [sys.executable, script, "line"]
+    command = [sys.executable, str(script), "line"]
     with subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE) as process:
         os.write(write, b"hel")
+        wait_until(lambda: is_empty(read))
         os.write(write, b"lo\n")
         out, _ = process.communicate(timeout=30)
     assert b" hello" in out
@@ -210,29 +220,17 @@ def test_a_pipe_that_would_block_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
-def test_a_signal_ends_the_wait_for_a_pipe(e2ee: Any, number: int, code: int) -> None:
-    process = e2ee.start("join", "--link", "--json", person="alice")
+def test_a_signal_ends_the_wait_for_a_pipe(
+    e2ee: Any, wait_until: Any, number: int, code: int
+) -> None:
     e2ee.id_of("alice")
-    # The first part of a link is taken: the program waits for more.
+    process = e2ee.start("join", "--link", person="alice")
     process.stdin.write(b"e2ee:invite1\n")
     process.stdin.flush()
-    assert process.stderr.readline()
-    wait_until_read(process)
+    # The first part of a link is taken, and more is waited for.
+    wait_until(lambda: is_empty(process.stdin.fileno()))
     process.send_signal(number)
     assert process.wait(20) == code
-
-
-def wait_until_read(process: Any) -> None:
-    """Until the pipe to it is empty, so that it is in the question."""
-    import array  # noqa: PLC0415
-    import fcntl  # noqa: PLC0415
-    import termios  # noqa: PLC0415
-    import time  # noqa: PLC0415
-
-    waiting = array.array("i", [1])
-    while waiting[0]:
-        fcntl.ioctl(process.stdin.fileno(), termios.FIONREAD, waiting)
-        time.sleep(0.05)
 
 
 def test_prompt_toolkit_is_loaded_only_to_ask() -> None:

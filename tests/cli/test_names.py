@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -176,8 +177,57 @@ def test_one_who_calls_themselves_what_they_are_called_is_shown_once() -> None:
     assert label(bob, []) == "bob"
 
 
-@given(st.text(max_size=80))
+ENDINGS = (
+    "\uff02\uff07\u201f\u2033\u02ba\u275d\u275e\u300d\u301e\u00ab\u00bb\u00b4"
+    "\uff08\uff09\ufe5a\u2774\u2775\u3011\u27e9\ufd3e\ufd3f\uff1c\uff1e\uff3d\uff5d\u05f4\u2760\U0001f678"
+)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_quotes_and_brackets_of_any_script_end_no_claim(ending: str) -> None:
+    assert claimed(f"bob{ending} verified") == "bob' verified"
+
+
+def test_quotes_in_a_row_make_no_double_quote() -> None:
+    assert claimed("bob''\"' verified") == "bob' verified"
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u0489", "\u20dd", "\u20e3", "\u0e34", "\u1abe"])
+def test_marks_are_few_and_only_on_letters(mark: str) -> None:
+    base = "q" + mark
+    assert claimed("q" + mark * 20) == base + mark
+    assert claimed(mark * 3 + "q") == "q"
+    assert claimed(f"q {mark}{mark}q") == "q q"
+    assert claimed(f" {mark} {mark}q") == "q"
+    assert claimed(mark) == ""
+
+
+def test_a_name_that_is_cut_ends_in_no_joiner() -> None:
+    assert claimed("x" * 30 + "\U0001f468\u200d\U0001f469") == "x" * 30 + "\U0001f468"
+
+
+names = st.text(max_size=80) | st.text(
+    "bo\u043e\"'()\uff02 \u0301\u0489\u200d\ufe0f\U0001f600", max_size=80
+)
+
+
+@given(names)
 def test_any_text(name: str) -> None:
     shown = claimed(name)
     assert len(shown) <= 32
     assert not set(shown) & set("\n\r\x1b\x9b\u202e\u2066")
+    assert "''" not in shown
+    assert claimed(shown) == shown
+    kinds = [unicodedata.category(character) in {"Mn", "Me"} for character in " " + shown]
+    assert not any(all(kinds[at : at + 3]) for at in range(len(kinds) - 2))
+    assert kinds[1:2] != [True]
+
+
+@given(names, names)
+def test_any_claims_leave_the_labels_of_contacts_apart(first: str, second: str) -> None:
+    people = book_of("Bob", first, second)
+    labels = [label(one, [other for other in people if other is not one]) for one in people]
+    assert len(set(labels)) == 3
+    for text in labels:
+        assert text.count("(") == text.count(")") <= 1
+        assert text.count('"') in (0, 2)

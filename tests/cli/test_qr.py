@@ -27,12 +27,16 @@ def test_the_characters_are_the_modules(text: str, monkeypatch: pytest.MonkeyPat
         for row in rows[QUIET_ZONE : QUIET_ZONE + size]
     ]
     assert inside == matrix
-    border = rows[:QUIET_ZONE] + [row[:QUIET_ZONE] + row[-QUIET_ZONE:] for row in rows[:size]]
+    whole = rows[: size + 2 * QUIET_ZONE]
+    border = whole[:QUIET_ZONE] + whole[-QUIET_ZONE:]
+    border += [row[:QUIET_ZONE] + row[-QUIET_ZONE:] for row in whole]
     assert all(cell == 1 for row in border for cell in row)
 
 
 def test_one_that_does_not_fit_is_not_shown() -> None:
-    assert qr(TEXTS[1], 30) is None
+    size = len(segno.make(TEXTS[1], error="l", micro=False).matrix) + 2 * QUIET_ZONE
+    assert qr(TEXTS[1], size) is not None
+    assert qr(TEXTS[1], size - 1) is None
 
 
 def test_colours_are_set_and_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +46,8 @@ def test_colours_are_set_and_taken_back(monkeypatch: pytest.MonkeyPatch) -> None
     for line in shown.split("\n"):
         assert line.startswith("\x1b[97;40m")
         assert line.endswith("\x1b[0m")
+
+
+def test_an_empty_no_color_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\x1b" in str(qr("A", 200))
