@@ -27,7 +27,15 @@ def parse_address(text: str) -> tuple[str, int]:
         raise _bad(text)
     if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= 65_535:
         raise _bad(text)
-    return host, int(port)
+    return _normal(host), int(port)
+
+
+def _normal(host: str) -> str:
+    """One spelling for each host, so that it is known again."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.lower().rstrip(".") or host
 
 
 def _is_ipv6(host: str) -> bool:

@@ -13,6 +13,7 @@ from e2ee.ids import decode_id
 from e2ee.safety_number import SafetyNumber
 
 from . import ask
+from .addresses import with_port
 from .book import Book
 from .encounter import BY, day
 from .exits import CliError, Exit
@@ -41,7 +42,7 @@ def _fields(contact: Contact) -> dict[str, object]:
         "graded_at": contact.graded_at,
         "last_seen": contact.last_seen,
         "blocked": contact.blocked,
-        "addresses": [f"{address.host}:{address.port}" for address in contact.addresses],
+        "addresses": [with_port(a.host, a.port) for a in contact.addresses],
     }
 
 
@@ -81,7 +82,7 @@ def show(name: Name, json: JsonOption = False) -> None:
     def work() -> None:
         contact = Book(own_identity(output)).read().get(name)
         claim = claimed(contact.claimed_name)
-        where = ", ".join(f"{address.host}:{address.port}" for address in contact.addresses)
+        where = ", ".join(with_port(a.host, a.port) for a in contact.addresses)
         output.data(
             f"{contact.name}\n"
             + (f'  calls themself: "{claim}"\n' if claim else "")

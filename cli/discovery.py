@@ -79,6 +79,10 @@ async def advertised(
     """
     from zeroconf import NonUniqueNameException, ServiceInfo  # noqa: PLC0415
 
+    addresses = [address for address in addresses if _is_literal(address)]
+    if not addresses:
+        raise NoDiscovery("no address to tell")
+
     if await find(number, seconds=CHECK_TIME, interfaces=interfaces):
         raise NumberTaken
     service = ServiceInfo(
@@ -147,6 +151,14 @@ def _answers(network: AsyncZeroconf, name: str) -> list[Found]:
         if usable and 0 < port <= 65_535:
             found.append(Found(usable, port))
     return found
+
+
+def _is_literal(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _usable(packed: bytes) -> str | None:

@@ -65,19 +65,17 @@ def meet(
     an alias for somebody new. Raises TrustRefused, NameRefused and what a book raises.
     """
     grade, how = PROVED[channel.suite.approach]
-    known = profile.book.read()
-    verdict = profile.policy.judge(known, channel.peer, proved=grade, expected=expected)
-    if verdict.contact is not None:
-        name = ""
 
-    def remember(contacts: ContactBook) -> Contact:
+    def judge_and_remember(contacts: ContactBook) -> tuple[Verdict, Contact]:
+        verdict = profile.policy.judge(contacts, channel.peer, proved=grade, expected=expected)
         free = ""
         # Somebody else may have got the name since it was chosen; the meeting counts for more.
         with contextlib.suppress(NameRefused):
             free = name and contacts.free_name(name)
-        return contacts.meet(channel.peer, how, time.time(), address=dialled, name=free)
+        return verdict, contacts.meet(channel.peer, how, time.time(), address=dialled, name=free)
 
-    contact = profile.book.change(remember)
+    # One change: a contact that another program blocks meanwhile must not slip through.
+    verdict, contact = profile.book.change(judge_and_remember)
     return Encounter(channel, verdict, contact, asked_for)
 
 

@@ -30,6 +30,7 @@ from .output import Output
 from .passphrases import ask_passphrase, read_passphrase
 from .reports import JsonOption, report_errors
 from .signals import run
+from .ways import way
 
 app = typer.Typer(help="Who I am: show, export, import, passphrase, rotate-device.")
 
@@ -168,7 +169,7 @@ def passphrase(
         output.status(
             "passphrase",
             "The identity is locked with the new passphrase. If it is forgotten, only a backup "
-            "helps: e2ee id export"
+            f"helps: {way('id', 'export')}"
             if new
             else "The identity has no passphrase now.",
         )
@@ -199,8 +200,9 @@ def rotate_device() -> None:
         Book(identity).change(lambda contacts: contacts.forget_calls())
         output.status(
             "rotated",
-            "This machine has a new device key; you are who you were. Contacts whom you answer\n"
-            "with `e2ee listen --known` have to reach you once with `e2ee listen`, to learn it.",
+            "This machine has a new device key; you are who you were. Start each `e2ee listen`\n"
+            "that runs now anew. Contacts whom you answer with `e2ee listen --known` have to\n"
+            "reach you once with `e2ee listen`, to learn the key.",
         )
 
     report_errors(output, work)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from e2ee import E2EEError, Padding, Session
 from e2ee.code_offer import CodeOffer, OfferState
 from e2ee.contacts import ContactBook
-from e2ee.errors import InvitationRefused, WrongCode
+from e2ee.errors import TrustRefused
 from e2ee.invitation import MAX_ADDRESSES, SpokenCode
 
 from .addresses import DEFAULT_PORT, parse_address, with_port
@@ -48,7 +48,7 @@ async def invite_by_code(
     """``at`` -- the address to tell the other person, if it is not one of this machine."""
     book, output = profile.book, profile.output
     identity = book.identity
-    _check_book(book, name)
+    name = _check_book(book, name)
     offers: list[CodeOffer] = []
 
     def new_session() -> Session:
@@ -57,12 +57,11 @@ async def invite_by_code(
         )
 
     def is_end(error: E2EEError) -> bool:
-        taken = offers[-1].state is OfferState.TAKEN
-        return isinstance(error, WrongCode) or (taken and not isinstance(error, InvitationRefused))
+        return offers[-1].state is OfferState.BURNED or isinstance(error, TrustRefused)
 
     host = plain_host(host)
     offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
-    waiting = Waiting(profile, lambda: name, is_end=is_end)
+    waiting = Waiting(profile, lambda _: name, is_end=is_end)
     port = await waiting.begin(new_session, host, port)
     try:
         addresses = addresses_of(host)
@@ -88,8 +87,13 @@ async def invite_by_code(
             )
             encounter = await waiting.first()
         await talk(encounter, profile, leave_at_end_of_input=False)
-    except WrongCode as error:
-        raise CliError(f"{error}; for a new one: {way('invite')}", Exit.INVITATION) from None
+    except E2EEError as error:
+        if offers[-1].state is not OfferState.BURNED:
+            raise
+        raise CliError(
+            f"the code is of no use any more: {error}; for a new one: {way('invite')}",
+            Exit.INVITATION,
+        ) from None
     finally:
         await waiting.end()
 
@@ -129,7 +133,7 @@ async def invite_by_link(
     """``lifetime`` -- seconds that the link is good for, here or with a later ``e2ee listen``."""
     book, output = profile.book, profile.output
     identity = book.identity
-    _check_book(book, name)
+    name = _check_book(book, name)
     host = plain_host(host)
     links = PendingLinks(book)
 
@@ -138,7 +142,7 @@ async def invite_by_link(
             identity, suites=(), links=links, now=time.time(), padding=Padding.CHAT
         )
 
-    waiting = Waiting(profile, lambda: links.name_of_last)
+    waiting = Waiting(profile, links.name_for)
     port = await waiting.begin(new_session, host, port)
     try:
         told = [parse_address(at)] if at else [(a, port) for a in addresses_of(host)]
@@ -164,11 +168,10 @@ async def invite_by_link(
         await waiting.end()
 
 
-def _check_book(book: Book, name: str) -> None:
-    """That it can be read, and that the name is free, before anybody waits for it."""
+def _check_book(book: Book, name: str) -> str:
+    """That it can be read, and that the name is free, which is returned in its normal form."""
     contacts = book.read()
-    if name:
-        contacts.free_name(name)
+    return name and contacts.free_name(name)
 
 
 def parse_lifetime(text: str) -> float:

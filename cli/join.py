@@ -10,7 +10,9 @@ from e2ee import Identity, Padding, Session
 from e2ee.errors import (
     ConnectFailed,
     InvitationRefused,
+    NotE2EE,
     ProtocolError,
+    UnexpectedPeer,
     UnsupportedSuite,
     WrongCode,
 )
@@ -25,6 +27,7 @@ from .encounter import day, meet, talk
 from .exits import CliError, Exit, exit_code
 from .output import Output
 from .profile import Profile
+from .threads import in_thread
 from .ways import way
 
 ENVIRONMENT = "E2EE_INVITATION"
@@ -47,8 +50,7 @@ async def join(
     """
     book, output = profile.book, profile.output
     contacts = book.read()
-    if name:
-        contacts.free_name(name)
+    name = name and contacts.free_name(name)
     invitation = await _invitation(code, by_link=by_link, file=file, output=output)
     if isinstance(invitation, Link):
         if time.time() > invitation.expires:
@@ -81,7 +83,7 @@ async def _invitation(
         if code.lower().startswith("e2ee:"):
             raise CliError(
                 "a link on the command line can be read by everybody on this machine: run "
-                "`e2ee join --link` and paste it",
+                f"`{way('join', '--link')}` and paste it",
                 Exit.USAGE,
             )
         output.status(
@@ -89,7 +91,7 @@ async def _invitation(
         )
         return SpokenCode.parse(code)
     if file is not None:
-        text = _read(file)
+        text = await in_thread(lambda: _read(file))
     elif ENVIRONMENT in os.environ:
         text = os.environ[ENVIRONMENT]
     else:
@@ -141,6 +143,7 @@ async def _open(
     output: Output,
 ) -> tuple[Channel, tuple[str, int]]:
     """Come in at the first address that answers."""
+    failure: Exception | None = None
     for host, port in addresses:
         where = tcp.display_address((host, port))
         output.status("connecting", f"Connecting to {where} …", address=where)
@@ -151,11 +154,14 @@ async def _open(
             return await tcp.connect(host, port, session, timeouts=TIMEOUTS), (host, port)
         except ConnectFailed as error:
             failure = error
-        except UnsupportedSuite:
-            raise CliError(
-                f"at {where} somebody listens, but not for this invitation; is it still open?",
+        except (NotE2EE, UnsupportedSuite, UnexpectedPeer) as error:
+            failure = CliError(
+                f"at {where} somebody listens, but not for this invitation: {error}",
                 Exit.INVITATION,
-            ) from None
+            )
+            # A link is not spent by it, and the address may be another machine's on this network.
+            if isinstance(invitation, SpokenCode):
+                raise failure from None
         except WrongCode as error:
             raise CliError(
                 f"{error}. It can't be used again, by anybody: ask for a new one", Exit.INVITATION
@@ -168,4 +174,5 @@ async def _open(
             raise CliError(
                 f"{error}. A code is good for one try: ask for a new one", exit_code(error)
             ) from None
+    assert failure is not None
     raise failure

@@ -8,6 +8,8 @@ import time
 from e2ee import Identity
 from e2ee.contacts import NONCE_LENGTH, PendingInvitation
 from e2ee.invitation import Link
+from e2ee.suites import Approach
+from e2ee.transport import Channel
 
 from .book import Book
 
@@ -44,7 +46,7 @@ class PendingLinks:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self.name_of_last = ""
+        self._name_of_last = ""
         """The alias that the link which was used last has for who joined."""
 
     def psk(self, lookup_id: bytes) -> bytes | None:
@@ -60,8 +62,12 @@ class PendingLinks:
         taken = self._book.change(
             lambda contacts: contacts.take_invitation(pending.nonce, time.time())
         )
-        self.name_of_last = pending.name
+        self._name_of_last = "" if taken is None else taken.name
         return taken is not None
+
+    def name_for(self, channel: Channel) -> str:
+        """The alias for who has come in: the link's, if it was by one."""
+        return self._name_of_last if channel.suite.approach is Approach.LINK else ""
 
     def _find(self, lookup_id: bytes) -> PendingInvitation | None:
         for pending in self._book.read().invitations:

@@ -48,7 +48,7 @@ async def listen(
 
     waiting = Waiting(
         profile,
-        lambda: links.name_of_last,
+        links.name_for,
         asked_for=expected is not None,
     )
     port = await waiting.begin(new_session, host, port, mute=known)

@@ -28,7 +28,7 @@ class Waiting:
     def __init__(
         self,
         profile: Profile,
-        name_of_new: Callable[[], str],
+        name_of_new: Callable[[Channel], str],
         *,
         is_end: Callable[[E2EEError], bool] = lambda _: False,
         asked_for: bool = False,
@@ -82,7 +82,7 @@ class Waiting:
             encounter = meet(
                 self._profile,
                 channel,
-                name=self._name_of_new(),
+                name=self._name_of_new(channel),
                 asked_for=self._asked_for,
             )
         except E2EEError as error:

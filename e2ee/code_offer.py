@@ -16,7 +16,7 @@ class OfferState(Enum):
     TAKEN = "taken"
     """Somebody has shown that they know the code."""
     BURNED = "burned"
-    """Somebody has tried a wrong one."""
+    """Somebody has tried a wrong one, or could not finish with the right one."""
 
 
 class CodeOffer(Uncopyable):

@@ -146,6 +146,7 @@ class Opening(Uncopyable):
         "_prologue",
         "_sequence",
         "_steps",
+        "_took_code",
         "handshake",
         "initiator",
         "peer",
@@ -169,6 +170,7 @@ class Opening(Uncopyable):
         self._accepted = Accepted()
         self._prologue = b""
         self._nonce = secrets.token_bytes(32)
+        self._took_code = False
         self._commitment = b""
         """The peer's, in a code."""
         self._sequence: int | None = None
@@ -265,6 +267,11 @@ class Opening(Uncopyable):
             del self._steps[0]
             step.act(self, step_bytes)
         return data
+
+    def abandon(self) -> None:
+        """This opening has failed: a code that it had taken is of no use any more."""
+        if self._took_code:
+            self._offer.state = OfferState.BURNED
 
     def cut(self) -> ProtocolError | None:
         """What it means that the stream has ended here, where it means more than that."""
@@ -365,7 +372,7 @@ class Opening(Uncopyable):
         except ProtocolError:
             self._offer.state = OfferState.BURNED
             raise WrongCode("somebody tried a wrong code, which is burned now") from None
-        self._offer.state = OfferState.TAKEN
+        self._offer.state, self._took_code = OfferState.TAKEN, True
         self._out = self._message_with_certificate()
 
     def on_message_3(self, message: bytes) -> None:

@@ -331,7 +331,10 @@ class Session(Uncopyable):
         # What led to it has a traceback, whose frames would keep the keys alive.
         error.__context__ = error.__cause__ = None
         self._error = error.with_traceback(None)
-        self._unsent = b"" if self._opening is None else self._opening.refusal
+        self._unsent = b""
+        if self._opening is not None:
+            self._unsent = self._opening.refusal
+            self._opening.abandon()
         self._opening = self._layer = None
         self._exporter_secret = b""
 

@@ -17,6 +17,7 @@ from typing import Self
 from e2ee.certificate import Peer
 from e2ee.errors import (
     E2EEError,
+    InvitationRefused,
     ProtocolError,
     SessionClosed,
     TimedOut,
@@ -106,16 +107,22 @@ class Channel:
         """Run the handshake on a fresh stream; the peer is authenticated when this returns.
 
         On any failure, and on cancellation, the stream is closed. Raises ProtocolError,
-        TransportError; TimedOut when the deadline has passed.
+        TransportError; TimedOut when the deadline has passed; InvitationRefused, whatever ended
+        the stream, where the one try of a code, or a link, may have been spent by it.
         """
         try:
             async with asyncio.timeout(timeouts.handshake):
                 events = await _shake_hands(stream, session)
         except TimeoutError:
             await stream.close()
+            _say_if_invitation_is_spent(session)
             raise TimedOut(
                 f"the peer did not finish its handshake in {timeouts.handshake:g} seconds"
             ) from None
+        except TransportError:
+            await stream.close()
+            _say_if_invitation_is_spent(session)
+            raise
         except BaseException:
             await stream.close()
             raise
@@ -374,6 +381,19 @@ async def _shake_hands(stream: Stream, session: Session) -> list[Event]:
             # A refusal, where there is one, tells the peer why.
             await stream.send(session.data_to_send())
         raise
+
+
+def _say_if_invitation_is_spent(session: Session) -> None:
+    """However a stream ends, it is the end for the session, and may cost its invitation.
+
+    Raises InvitationRefused.
+    """
+    try:
+        session.receive_eof()
+    except InvitationRefused:
+        raise
+    except E2EEError:
+        pass  # Nothing more than what the stream has told.
 
 
 @contextlib.contextmanager
