@@ -748,3 +748,18 @@ def test_suites_of_the_new_openings_are_hybrid() -> None:
     for suite in (KNOWN_AESGCM, LINK_AESGCM, CODE_AESGCM):
         assert "hfs" in suite.name
         assert "MLKEM768" in suite.name
+
+
+def test_a_code_whose_taker_fails_is_burned() -> None:
+    """Who knows the code is cut off before the end: nobody else may come in by it."""
+    for end in ("eof", "junk"):
+        offer = CodeOffer(CODE)
+        alice = initiator(Approach.CODE)
+        bob = Session.responder(BOB, suites=(), code=offer)
+        for _ in range(2):
+            bob.receive_data(alice.data_to_send())
+            alice.receive_data(bob.data_to_send())
+        assert offer.state is OfferState.TAKEN
+        with pytest.raises(ProtocolError):
+            bob.receive_eof() if end == "eof" else bob.receive_data(bytes(5000))
+        assert offer.state is OfferState.BURNED
