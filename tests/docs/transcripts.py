@@ -182,7 +182,8 @@ def verification(town: Town) -> tuple[str, ...]:
     met(town)
     alice = town.run("alice", "e2ee contact verify bob")
     alice.expect("not now")
-    alice.say(" ".join(Identity.load(town.folder / "bob" / "identity").words))
+    # A short answer: how a long one is broken into rows depends on when its letters come.
+    alice.say(" ".join(word[:3] for word in Identity.load(town.folder / "bob" / "identity").words))
     return alice.end(), town.run("alice", "e2ee contact list").end()
 
 
