@@ -23,27 +23,27 @@ def parse_address(text: str) -> tuple[str, int]:
         port = rest[1:] if rest else port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    if (":" in host or text.startswith("[")) and not _is_ipv6(host):
-        raise _bad(text)
+    if ":" in host or text.startswith("["):
+        literal = ip_literal(host)
+        if literal is None or literal.version != 6:
+            raise _bad(text)
     if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= 65_535:
         raise _bad(text)
     return _normal(host), int(port)
 
 
+def ip_literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that this text is, if it is one and not a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
 def _normal(host: str) -> str:
     """One spelling for each host, so that it is known again."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return host.lower().rstrip(".") or host
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
+    literal = ip_literal(host)
+    return host.lower().rstrip(".") or host if literal is None else str(literal)
 
 
 def _bad(text: str) -> CliError:

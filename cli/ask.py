@@ -6,7 +6,6 @@ Nothing that is asked here is ever taken from the command line or put into a his
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from e2ee.ids import word_list
 from e2ee.invitation import CODE_WORDS, Link
 
 from .exits import CliError, Exit
-from .lines import STDIN
+from .lines import STDIN, read_when_ready, unreadable
 from .threads import in_thread
 
 if TYPE_CHECKING:
@@ -114,12 +113,9 @@ def first_line() -> str:
         if len(data) >= MAX_ANSWER:
             raise _too_long()
         try:
-            byte = os.read(STDIN, 1)
-        except BlockingIOError:
-            select.select([STDIN], [], [])
-            continue
+            byte = read_when_ready(1)
         except OSError as error:
-            raise CliError(f"cannot read the input: {error.strerror}", Exit.FILES) from None
+            raise unreadable(error) from None
         if not byte:
             break
         data += byte

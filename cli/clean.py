@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-# Letters and marks by category, but blank on every screen.
-_BLANK = frozenset(
-    map(
-        chr,
-        [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810)],
-    )
-)
-_VARIATION_SELECTORS = frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+from e2ee.contacts import INVISIBLE
+
 _EMOJI_STYLE = "\ufe0f"
 _JOINER = "\u200d"
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -40,11 +34,7 @@ def _is_refused(text: str, at: int) -> bool:
     if character == _JOINER:
         before = at - 1 if text[at - 1 : at] == _EMOJI_STYLE else at
         return not (_is_symbol(text[before - 1 : before]) and _is_symbol(text[at + 1 : at + 2]))
-    return (
-        character in _BLANK
-        or character in _VARIATION_SELECTORS
-        or unicodedata.category(character) in _REFUSED_CATEGORIES
-    )
+    return character in INVISIBLE or unicodedata.category(character) in _REFUSED_CATEGORIES
 
 
 def _is_symbol(character: str) -> bool:

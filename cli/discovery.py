@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .addresses import ip_literal
+
 if TYPE_CHECKING:
     from zeroconf.asyncio import AsyncZeroconf
 
@@ -79,7 +81,7 @@ async def advertised(
     """
     from zeroconf import NonUniqueNameException, ServiceInfo  # noqa: PLC0415
 
-    addresses = [address for address in addresses if _is_literal(address)]
+    addresses = [address for address in addresses if ip_literal(address) is not None]
     if not addresses:
         raise NoDiscovery("no address to tell")
 
@@ -151,14 +153,6 @@ def _answers(network: AsyncZeroconf, name: str) -> list[Found]:
         if usable and 0 < port <= 65_535:
             found.append(Found(usable, port))
     return found
-
-
-def _is_literal(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def _usable(packed: bytes) -> str | None:

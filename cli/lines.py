@@ -33,15 +33,26 @@ async def stdin_lines() -> AsyncIterator[str]:
 
 
 def _read() -> bytes:
+    try:
+        return read_when_ready(_READ_SIZE)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return b""  # The terminal has gone.
+        raise unreadable(error) from None
+
+
+def read_when_ready(size: int) -> bytes:
+    """At most so many bytes of standard input; none at its end. Raises OSError."""
     while True:
         try:
-            return os.read(STDIN, _READ_SIZE)
+            return os.read(STDIN, size)
         except BlockingIOError:
             select.select([STDIN], [], [])
-        except OSError as error:
-            if error.errno == errno.EIO:
-                return b""  # The terminal has gone.
-            raise CliError(f"cannot read the input: {error.strerror}", Exit.FILES) from None
+
+
+def unreadable(error: OSError) -> CliError:
+    """What to say of it."""
+    return CliError(f"cannot read the input: {error.strerror}", Exit.FILES)
 
 
 def _text(line: bytes) -> str:

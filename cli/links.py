@@ -7,7 +7,7 @@ import time
 
 from e2ee import Identity
 from e2ee.contacts import NONCE_LENGTH, PendingInvitation
-from e2ee.invitation import Link
+from e2ee.invitation import Link, lookup_id_of, psk_of
 from e2ee.suites import Approach
 from e2ee.transport import Channel
 
@@ -53,7 +53,7 @@ class PendingLinks:
         pending = self._find(lookup_id)
         if pending is None or time.time() > pending.expires:
             return None
-        return self._link(pending).psk
+        return psk_of(_secret(self._book.identity, pending.nonce))
 
     def take(self, lookup_id: bytes) -> bool:
         pending = self._find(lookup_id)
@@ -71,15 +71,6 @@ class PendingLinks:
 
     def _find(self, lookup_id: bytes) -> PendingInvitation | None:
         for pending in self._book.read().invitations:
-            if self._link(pending).lookup_id == lookup_id:
+            if lookup_id_of(_secret(self._book.identity, pending.nonce)) == lookup_id:
                 return pending
         return None
-
-    def _link(self, pending: PendingInvitation) -> Link:
-        identity = self._book.identity
-        return Link(
-            identity.public_key,
-            _secret(identity, pending.nonce),
-            pending.expires,
-            [("localhost", 1)],
-        )

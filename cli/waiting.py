@@ -11,7 +11,7 @@ from collections.abc import Callable
 from e2ee import E2EEError, Session
 from e2ee.transport import Channel, tcp
 
-from .addresses import reachable_addresses
+from .addresses import ip_literal, reachable_addresses
 from .chat import TIMEOUTS
 from .clean import clean
 from .encounter import Encounter, meet
@@ -125,10 +125,7 @@ def addresses_of(host: str | None) -> list[str]:
     """What to tell the other side for this host."""
     if host is None:
         return reachable_addresses()
-    try:
-        chosen = ipaddress.ip_address(host)
-    except ValueError:
-        return [host]
-    if not chosen.is_unspecified:
+    chosen = ip_literal(host)
+    if chosen is None or not chosen.is_unspecified:
         return [host]
     return [ip for ip in reachable_addresses() if ipaddress.ip_address(ip).version == 4] or [host]

@@ -158,15 +158,22 @@ class Link(Uncopyable):
     @property
     def lookup_id(self) -> bytes:
         """What the joiner shows, so that the inviter finds the link: 16 bytes."""
-        return self._derive(LOOKUP_ID_LENGTH, b"e2ee link lookup id v1")
+        return lookup_id_of(self._secret)
 
     @property
     def psk(self) -> bytes:
         """The pre-shared key of the handshake, 32 bytes."""
-        return self._derive(32, b"e2ee link psk v1")
+        return psk_of(self._secret)
 
-    def _derive(self, length: int, label: bytes) -> bytes:
-        return HASHES["SHA256"].hkdf(b"", self._secret, length, label)
+
+def lookup_id_of(secret: bytes) -> bytes:
+    """The lookup id, 16 bytes, of the link with this secret."""
+    return HASHES["SHA256"].hkdf(b"", secret, LOOKUP_ID_LENGTH, b"e2ee link lookup id v1")
+
+
+def psk_of(secret: bytes) -> bytes:
+    """The pre-shared key, 32 bytes, of the link with this secret."""
+    return HASHES["SHA256"].hkdf(b"", secret, 32, b"e2ee link psk v1")
 
 
 def _parse_addresses(data: bytes) -> list[tuple[str, int]]:

@@ -137,7 +137,6 @@ class Opening(Uncopyable):
         "_expected_peer",
         "_hello",
         "_identity",
-        "_invitation",
         "_lookup_id",
         "_nonce",
         "_now",
