@@ -1,144 +1,241 @@
-"""A chat at the terminal, or in a pipe, over one authenticated channel."""
+"""A chat at the terminal, or in a pipe, with any number of people, one of whom is spoken to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Callable
+from collections.abc import Coroutine
+from typing import Any, Literal
 
-from e2ee.errors import E2EEError, SessionClosed
-from e2ee.messages import Leave, Name, Text, Unsupported
-from e2ee.transport import Channel, Timeouts
+from e2ee.contacts import Contact
+from e2ee.conversation import CHAT, ChatEvent, Introduced, TextReceived
+from e2ee.errors import E2EEError
+from e2ee.journal import Journal, MemoryJournal
+from e2ee.messages import Unsupported
+from e2ee.transport import Timeouts
 
-from .conversation import Conversation
+from .correspondent import Correspondent
+from .encounter import Encounter, announce
 from .exits import CliError, Exit
-from .lines import STDIN, stdin_lines
-from .output import Output
+from .names import label
+from .profile import Profile
+from .purpose import agree
+from .view import View
+
+TIMEOUTS = Timeouts(close=5, quiet=8, dead=25)
+"""A person notices soon that nobody is there; lines are confirmed before a close."""
 
 CONFIRMATION_TIMEOUT = 30.0
 """Seconds without a confirmation after which no more are waited for."""
 
-TIMEOUTS = Timeouts(close=5)
-"""Every line is confirmed before a close, so that it need not wait for long."""
-
 GOODBYE_TIMEOUT = 2.0
 """Seconds for an orderly close after a signal."""
 
+MAX_WAITING = 10_000
+"""Texts to one person that may wait for their confirmation; no more input is read meanwhile."""
 
-async def chat(
-    channel: Channel,
-    output: Output,
-    *,
-    speaker: str,
-    leave_at_end_of_input: bool,
-    own_name: str = "",
-    on_name: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Carry lines both ways until one side leaves.
+LATE = 3.0
+"""Seconds after which a person is told that their text has not been delivered."""
 
-    ``speaker`` -- what the peer's lines are marked with. ``own_name`` -- what to call oneself
-    towards the peer, if anything; ``on_name`` -- gets what the peer calls itself.
+Wait = Literal["sent", "delivered"]
 
-    Without ``leave_at_end_of_input`` only a person's Ctrl-D leaves; an input that has ended
-    otherwise means that there is nothing more to say. Raises E2EEError; CliError where lines may
-    not have reached the peer, or cannot be shown.
-    """
-    conversation = Conversation(channel)
-    hearing = asyncio.create_task(_hear(conversation, output, speaker, on_name))
-    speaking = asyncio.create_task(_speak(conversation, own_name))
-    try:
-        await asyncio.wait({hearing, speaking}, return_when=asyncio.FIRST_COMPLETED)
-        we_leave = not hearing.done() and (
-            leave_at_end_of_input or os.isatty(STDIN) or speaking.exception() is not None
+
+class Chat:
+    """Everything that goes on between this terminal and the people who are connected."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        view: View,
+        *,
+        many: bool = False,
+        wait: Wait = "delivered",
+        patience: float | None = None,
+    ) -> None:
+        """``many`` -- several people may come. ``wait`` -- what has to become of a text before
+        the end of the input is the end of the chat. ``patience`` -- seconds for that.
+        """
+        self._profile = profile
+        self._view = view
+        self._many = many
+        self._wait = wait
+        self._patience = patience
+        self._people: dict[bytes, Correspondent] = {}
+        self._contacts: dict[bytes, Contact] = {}
+        self._current: Correspondent | None = None
+        self._somebody = asyncio.Event()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # One channel.
+
+    async def host(self, encounter: Encounter, *, initiator: bool) -> str:
+        """All of one channel, from its first word to its end; why it ended.
+
+        Raises what breaks it; Lost where it had begun.
+        """
+        channel = encounter.channel
+        try:
+            await agree(channel, [CHAT], initiator=initiator)
+        except BaseException:
+            await channel.abort()
+            raise
+        contact = encounter.contact
+        self._contacts[contact.identity] = contact
+        person = self._people.get(contact.identity)
+        if person is None:
+            person = self._people[contact.identity] = self._new_person(contact)
+        announce(encounter, self._profile, self._view)
+        if self._current is None:
+            self._current = person
+            self._view.ready()
+        self._somebody.set()
+        try:
+            return await person.converse(channel, own_name=self._profile.config.name)
+        except E2EEError as error:
+            raise Lost(contact, error) from error
+        except (CliError, OSError) as error:
+            if not self._failed.done():
+                self._failed.set_exception(error)
+            raise
+
+    def _new_person(self, contact: Contact) -> Correspondent:
+        identity = contact.identity
+        named = False
+
+        async def show(text: TextReceived) -> None:
+            await self._view.text(self._contacts[identity], text)
+
+        def tell(event: ChatEvent) -> None:
+            nonlocal named
+            match event:
+                case Introduced(claim) if not named:
+                    named = True  # Once: a flood of names would fill the screen and the disk.
+                    self._name(identity, claim)
+                case Unsupported():
+                    self._view.note(
+                        "unsupported",
+                        f"(The peer sent a {event.kind!r}, which this version cannot show.)",
+                        kind=event.kind,
+                    )
+                case _:
+                    pass
+
+        return Correspondent(self._journal(contact), show=show, tell=tell)
+
+    def _journal(self, contact: Contact) -> Journal:
+        return MemoryJournal()
+
+    def _name(self, identity: bytes, claim: str) -> None:
+        contact = self._contacts[identity]
+        if claim == contact.claimed_name:
+            return
+        book = self._profile.book
+        with contextlib.suppress(E2EEError, CliError):  # Not worth the end of a chat.
+            renamed = book.change(lambda contacts: contacts.claim(identity, claim)) or contact
+            others = [known for known in book.read().contacts if known.identity != identity]
+            self._contacts[identity] = renamed
+            self._view.note(
+                "name", f"({label(renamed, others)})", name=renamed.name, claimed_name=claim
+            )
+
+    # The whole.
+
+    async def run(self, serving: Coroutine[Any, Any, None], *, leave_at_end_of_input: bool) -> None:
+        """Carry lines both ways while ``serving`` goes on, which hosts the channels.
+
+        Without ``leave_at_end_of_input`` only a person's Ctrl-D leaves; an input that has ended
+        otherwise means that there is nothing more to say. Raises E2EEError; CliError where lines
+        may not have reached a peer, or cannot be shown.
+        """
+        serve = asyncio.create_task(serving)
+        speak = asyncio.create_task(self._speak())
+        ends: set[asyncio.Future[None]] = {serve, self._failed}
+        try:
+            await asyncio.wait({*ends, speak}, return_when=asyncio.FIRST_COMPLETED)
+            we_leave = not any(end.done() for end in ends) and (
+                leave_at_end_of_input or self._view.person or speak.exception() is not None
+            )
+            if we_leave:
+                settling = asyncio.create_task(self._settle(away_too=leave_at_end_of_input))
+                await asyncio.wait({*ends, settling}, return_when=asyncio.FIRST_COMPLETED)
+                settling.cancel()
+                if settling.done():
+                    settling.result()
+                if not serve.done():
+                    await self._leave()
+                    serve.cancel()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._failed.done():
+                self._failed.result()
+            if not serve.cancelled():
+                serve.result()
+            self._check_nothing_lost(speak, all_input_counts=leave_at_end_of_input)
+        except (asyncio.CancelledError, CliError, OSError):
+            with contextlib.suppress(E2EEError, TimeoutError):
+                async with asyncio.timeout(GOODBYE_TIMEOUT):
+                    await self._leave()
+            raise
+        finally:
+            self._failed.cancel()
+            for task in (serve, speak):
+                task.cancel()
+            await asyncio.gather(serve, speak, return_exceptions=True)
+
+    async def _speak(self) -> None:
+        await self._somebody.wait()
+        assert self._current is not None
+        await self._current.until(lambda person: person.connected)
+        async for texts in self._view.typed():
+            person = self._current
+            assert person is not None
+            person.say(texts)
+            await person.has_room(MAX_WAITING)
+
+    async def _settle(self, *, away_too: bool) -> None:
+        """Wait until everything is confirmed. Raises CliError when that takes too long."""
+        people = self._people.values()
+
+        def done(person: Correspondent) -> bool:
+            if not (person.connected or away_too):
+                return True
+            return not (person.unsent if self._wait == "sent" else person.unconfirmed)
+
+        while not all(map(done, people)):
+            before = sum(person.confirmed for person in people)
+            limit = CONFIRMATION_TIMEOUT if self._patience is None else self._patience
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await asyncio.gather(*(person.until(done) for person in people))
+            progress = sum(person.confirmed for person in people) > before
+            if not all(map(done, people)) and (self._patience is not None or not progress):
+                raise CliError(
+                    f"the peer has confirmed nothing more for {limit:g} seconds",
+                    Exit.NOT_CONFIRMED,
+                )
+
+    async def _leave(self) -> None:
+        await asyncio.gather(*(person.leave() for person in self._people.values()))
+
+    def _check_nothing_lost(self, speak: asyncio.Task[None], *, all_input_counts: bool) -> None:
+        lost = self._wait == "delivered" and any(
+            person.unconfirmed > 0 for person in self._people.values()
         )
-        if we_leave:
-            await _leave(conversation, hearing)
-        await asyncio.wait({hearing})
-        hearing.result()
-        if not we_leave:
-            output.status("left", "The peer has left.")
-        _check_nothing_lost(conversation, speaking, all_input_counts=leave_at_end_of_input)
-    except (asyncio.CancelledError, CliError, OSError):
-        with contextlib.suppress(E2EEError, TimeoutError):
-            async with asyncio.timeout(GOODBYE_TIMEOUT):
-                await conversation.leave()
-                await conversation.close()
-        raise
-    finally:
-        hearing.cancel()
-        speaking.cancel()
-        await asyncio.gather(hearing, speaking, return_exceptions=True)
-        await channel.abort()
-
-
-def _check_nothing_lost(
-    conversation: Conversation, speaking: asyncio.Task[None], *, all_input_counts: bool
-) -> None:
-    lost = conversation.unconfirmed > 0
-    if not speaking.done():
-        # A person who was still at the keyboard has lost nothing.
-        lost |= all_input_counts and not os.isatty(STDIN)
-    elif isinstance(speaking.exception(), SessionClosed):
-        lost = True
-    else:
-        speaking.result()
-    if lost:
-        raise CliError(
-            "the peer has left without confirming everything that you wrote", Exit.NOT_CONFIRMED
-        )
-
-
-async def _speak(conversation: Conversation, own_name: str) -> None:
-    person = os.isatty(STDIN)
-    if own_name:
-        await conversation.introduce(own_name)
-    async for line in stdin_lines():
-        if line or not person:
-            await conversation.say(line)
-
-
-async def _leave(conversation: Conversation, hearing: asyncio.Task[None]) -> None:
-    """Wait until everything is confirmed, and leave in order."""
-    while conversation.unconfirmed and not hearing.done():
-        before = conversation.confirmed
-        confirming = asyncio.create_task(conversation.all_confirmed())
-        await asyncio.wait(
-            {confirming, hearing},
-            timeout=CONFIRMATION_TIMEOUT,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        confirming.cancel()
-        if conversation.confirmed == before and not hearing.done():
+        if speak.done():
+            speak.result()
+        else:
+            # A person who was still at the keyboard has lost nothing.
+            lost |= all_input_counts and not self._view.person
+        if lost:
             raise CliError(
-                f"the peer has confirmed nothing more for {CONFIRMATION_TIMEOUT:g} seconds",
+                "the peer has left without confirming everything that you wrote",
                 Exit.NOT_CONFIRMED,
             )
-    await conversation.leave()
-    await asyncio.wait({hearing}, timeout=TIMEOUTS.close)
-    if not hearing.done():
-        await conversation.close()
 
 
-async def _hear(
-    conversation: Conversation, output: Output, speaker: str, on_name: Callable[[str], None]
-) -> None:
-    named = False
-    async with contextlib.aclosing(conversation.incoming()) as messages:
-        async for message in messages:
-            match message:
-                case Text():
-                    await output.line(speaker, message.body)
-                case Name() if not named:
-                    named = True  # Once: a flood of names would fill the screen and the disk.
-                    on_name(message.name)
-                case Name():
-                    pass
-                case Unsupported():
-                    output.status(
-                        "unsupported",
-                        f"(The peer sent a {message.kind!r}, which this version cannot show.)",
-                        kind=message.kind,
-                    )
-                case Leave():
-                    pass  # It is answered, and the peer's close comes next.
+class Lost(Exception):
+    """A channel that had been in use broke."""
+
+    def __init__(self, contact: Contact, error: E2EEError) -> None:
+        super().__init__(str(error))
+        self.contact = contact
+        self.error = error

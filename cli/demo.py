@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
 
 from e2ee import Identity, Padding, Session
-from e2ee.messages import Text
+from e2ee.conversation import CHAT, TextReceived
+from e2ee.journal import MemoryJournal
 from e2ee.transport import Channel, Stream, tcp
 
-from .chat import TIMEOUTS, chat
-from .conversation import Conversation
+from .chat import TIMEOUTS
+from .correspondent import Correspondent
 from .exits import CliError, Exit
-from .lines import STDIN
 from .output import Output
+from .purpose import agree
+from .view import View
 from .wire import WatchedStream
 
 SCRIPT = (
@@ -56,28 +57,50 @@ async def demo(*, wire: bool, output: Output) -> None:
             f"  {channel.peer.id}\n"
             f"  their safety words: {' '.join(channel.peer.words)}",
         )
-        if os.isatty(STDIN):
-            output.status("ready", "Write a line and press Enter. Ctrl-D leaves.")
-            await chat(channel, output, speaker="peer", leave_at_end_of_input=True)
-        else:
-            await _recite(channel, output)
+        await agree(channel, [CHAT], initiator=True)
+        view = View(output)
+        view.ready()
+        await (_converse(channel, view, output) if view.person else _recite(channel, output))
     output.status("over", "That was a real session. Next: e2ee listen, and e2ee connect.")
+
+
+async def _converse(channel: Channel, view: View, output: Output) -> None:
+    """Say what a person types, until they leave."""
+
+    async def show(text: TextReceived) -> None:
+        await output.line("peer", text.body)
+
+    peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
+
+    async def speak() -> None:
+        async for texts in view.typed():
+            peer.say(texts)
+        await peer.leave()
+
+    speaking = asyncio.create_task(speak())
+    try:
+        await peer.converse(channel, own_name="")
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
 
 
 async def _recite(channel: Channel, output: Output) -> None:
     """Say the script, line by line, each after the answer to the one before."""
-    conversation = Conversation(channel)
     script = iter(SCRIPT)
-    async with channel:
-        async for message in conversation.incoming():
-            if not isinstance(message, Text):
-                continue
-            await output.line("peer", message.body)
-            if (line := next(script, None)) is None:
-                await conversation.leave()
-            else:
-                await output.line("you", line)
-                await conversation.say(line)
+    leaving: list[asyncio.Task[None]] = []
+
+    async def show(text: TextReceived) -> None:
+        await output.line("peer", text.body)
+        if (line := next(script, None)) is None:
+            leaving.append(asyncio.create_task(peer.leave()))
+        else:
+            await output.line("you", line)
+            peer.say([line])
+
+    peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
+    await peer.converse(channel, own_name="")
+    await asyncio.gather(*leaving)
 
 
 @contextlib.asynccontextmanager

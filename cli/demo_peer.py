@@ -12,12 +12,14 @@ import sys
 import time
 
 from e2ee import Identity, Padding, Session
+from e2ee.conversation import CHAT, TextReceived
 from e2ee.errors import E2EEError
-from e2ee.messages import Text
+from e2ee.journal import MemoryJournal
 from e2ee.transport import Channel, tcp
 
-from .conversation import Conversation
+from .correspondent import Correspondent
 from .lines import stdin_lines
+from .purpose import agree
 
 GREETING = "Hello! I am a second process on this machine. Write me something."
 ANSWERS = (
@@ -53,13 +55,16 @@ async def main() -> None:
 
 
 async def _answer(channel: Channel) -> None:
-    conversation = Conversation(channel)
     answers = itertools.cycle(ANSWERS)
+
+    async def show(text: TextReceived) -> None:
+        peer.say([next(answers).format(body=text.body)])
+
+    peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
+    peer.say([GREETING])
     with contextlib.suppress(E2EEError):
-        await conversation.say(GREETING)
-        async for message in conversation.incoming():
-            if isinstance(message, Text):
-                await conversation.say(next(answers).format(body=message.body))
+        await agree(channel, [CHAT], initiator=False)
+        await peer.converse(channel, own_name="")
 
 
 async def _end_of_input() -> None:

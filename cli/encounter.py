@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from typing import NamedTuple
 
 from e2ee.contacts import Contact, ContactBook, Grade, How, Verdict
-from e2ee.errors import E2EEError, NameRefused
+from e2ee.errors import NameRefused
 from e2ee.suites import Approach
 from e2ee.transport import Channel
 
-from .chat import chat
-from .exits import CliError
-from .lines import STDIN
 from .names import label
 from .profile import Profile
+from .view import View
 from .ways import way
 
 PROVED: dict[Approach, tuple[Grade, How]] = {
@@ -79,17 +76,12 @@ def meet(
     return Encounter(channel, verdict, contact, asked_for)
 
 
-async def talk(
-    encounter: Encounter,
-    profile: Profile,
-    *,
-    leave_at_end_of_input: bool,
-) -> None:
-    """Say whom the channel is authenticated to, and chat. Raises what ``chat`` raises."""
-    channel, verdict, contact, _ = encounter
-    book, output = profile.book, profile.output
-    others = [known for known in book.read().contacts if known.identity != contact.identity]
-    output.status(
+def announce(encounter: Encounter, profile: Profile, view: View) -> None:
+    """Say whom the channel is authenticated to."""
+    contact = encounter.contact
+    others = [known for known in profile.book.read().contacts if known.identity != contact.identity]
+    verdict = encounter.verdict
+    view.note(
         "connected",
         _who(encounter, label(contact, others)),
         peer=contact.id,
@@ -100,25 +92,6 @@ async def talk(
         how=contact.how,
         known_since=None if verdict.contact is None else contact.first_seen,
         verified=contact.grade is Grade.VERIFIED,
-    )
-    if os.isatty(STDIN):
-        output.status("ready", "Write a line and press Enter. Ctrl-D leaves.")
-
-    def on_name(claim: str) -> None:
-        if claim == contact.claimed_name:
-            return
-        with contextlib.suppress(E2EEError, CliError):  # Not worth the end of a chat.
-            renamed = book.change(lambda contacts: contacts.claim(contact.identity, claim))
-            shown = label(renamed or contact, others)
-            output.status("name", f"({shown})", name=contact.name, claimed_name=claim)
-
-    await chat(
-        channel,
-        output,
-        speaker=contact.name,
-        leave_at_end_of_input=leave_at_end_of_input,
-        own_name=profile.config.name,
-        on_name=on_name,
     )
 
 

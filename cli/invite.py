@@ -17,13 +17,15 @@ from e2ee.invitation import MAX_ADDRESSES, SpokenCode
 
 from .addresses import DEFAULT_PORT, parse_address, with_port
 from .book import Book
+from .chat import Chat
 from .discovery import NoDiscovery, NumberTaken, advertised
-from .encounter import day, talk
+from .encounter import day
 from .exits import CliError, Exit
 from .links import PendingLinks, new_link
 from .output import Output
 from .profile import Profile
 from .qr import qr
+from .view import View
 from .waiting import Waiting, addresses_of, plain_host
 from .ways import way
 
@@ -61,7 +63,9 @@ async def invite_by_code(
 
     host = plain_host(host)
     offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
-    waiting = Waiting(profile, lambda _: name, is_end=is_end)
+    view = View(output)
+    chat = Chat(profile, view)
+    waiting = Waiting(profile, chat, view, lambda _: name, once=True, is_end=is_end)
     port = await waiting.begin(new_session, host, port)
     try:
         addresses = addresses_of(host)
@@ -85,8 +89,8 @@ async def invite_by_code(
                 join=lines,
                 discoverable=discoverable,
             )
-            encounter = await waiting.first()
-        await talk(encounter, profile, leave_at_end_of_input=False)
+            await waiting.somebody()
+        await chat.run(waiting.serve(), leave_at_end_of_input=False)
     except E2EEError as error:
         if offers[-1].state is not OfferState.BURNED:
             raise
@@ -142,7 +146,9 @@ async def invite_by_link(
             identity, suites=(), links=links, now=time.time(), padding=Padding.CHAT
         )
 
-    waiting = Waiting(profile, links.name_for)
+    view = View(output)
+    chat = Chat(profile, view)
+    waiting = Waiting(profile, chat, view, links.name_for, once=True)
     port = await waiting.begin(new_session, host, port)
     try:
         told = [parse_address(at)] if at else [(a, port) for a in addresses_of(host)]
@@ -163,7 +169,7 @@ async def invite_by_link(
             port=port,
             expires=pending.expires,
         )
-        await talk(await waiting.first(), profile, leave_at_end_of_input=False)
+        await chat.run(waiting.serve(), leave_at_end_of_input=False)
     finally:
         await waiting.end()
 

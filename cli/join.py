@@ -21,13 +21,15 @@ from e2ee.transport import Channel, tcp
 
 from . import ask
 from .addresses import parse_address, with_port
-from .chat import TIMEOUTS
+from .calling import stay_connected
+from .chat import TIMEOUTS, Chat
 from .discovery import NoDiscovery, find
-from .encounter import day, meet, talk
+from .encounter import day, meet
 from .exits import CliError, Exit, exit_code
 from .output import Output
 from .profile import Profile
 from .threads import in_thread
+from .view import View
 from .ways import way
 
 ENVIRONMENT = "E2EE_INVITATION"
@@ -73,7 +75,9 @@ async def join(
             f"Did you expect this person? If not: Ctrl-D, and {way('contact', 'block', alias)}",
             name=alias,
         )
-    await talk(encounter, profile, leave_at_end_of_input=True)
+    view = View(output)
+    chat = Chat(profile, view)
+    await chat.run(stay_connected(chat, encounter, profile, view), leave_at_end_of_input=True)
 
 
 async def _invitation(

@@ -16,20 +16,27 @@ STDIN = 0
 _READ_SIZE = 65_536
 
 
-async def stdin_lines() -> AsyncIterator[str]:
-    """Each line without its newline, until the input ends.
+async def stdin_lines() -> AsyncIterator[list[str]]:
+    """Lines without their newlines, as many at a time as have come, until the input ends.
 
-    Raises CliError for input that is not UTF-8, or for a line above the limit of a text.
+    Raises CliError for input that is not UTF-8, or for a line above the limit of a text, when
+    what came before it has been given.
     """
     rest = b""
     while chunk := await in_thread(_read):
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield _text(line)
-        if len(rest) > MAX_TEXT_LENGTH:
-            raise _too_long()
+        good: list[str] = []
+        try:
+            for line in lines:
+                good.append(_text(line))  # noqa: PERF401 -- those before a bad one count
+            if len(rest) > MAX_TEXT_LENGTH:
+                raise _too_long()
+        except CliError:
+            yield good
+            raise
+        yield good
     if rest:
-        yield _text(rest)
+        yield [_text(rest)]
 
 
 def _read() -> bytes:

@@ -1,26 +1,28 @@
-"""``e2ee listen``: wait for somebody to call, and chat."""
+"""``e2ee listen``: wait for those who call, and chat."""
 
 from __future__ import annotations
 
 import time
 
-from e2ee import Padding, Peer, Session
+from e2ee import Padding, Session
 from e2ee.suites import DEFAULT_ACCEPTED_SUITES
 
 from .addresses import with_port
-from .connect import id_of
-from .encounter import talk
+from .chat import Chat
+from .dialling import id_of
 from .links import PendingLinks
 from .profile import Profile
-from .waiting import Waiting, addresses_of, plain_host
+from .view import View
+from .waiting import Waiting, addresses_of, admission, plain_host
 
 
 async def listen(
-    profile: Profile, host: str | None, port: int, *, known: bool, peer: str | None
+    profile: Profile, host: str | None, port: int, *, known: bool, peer: str | None, once: bool
 ) -> None:
-    """Chat with the first who may come in (as ``peer``, where that is given).
+    """Chat with everybody who may come in: as ``peer``, where that is given.
 
-    ``known`` -- answer contacts only, and give nobody else a single byte.
+    ``known`` -- answer contacts only, and give nobody else a single byte. ``once`` -- the first
+    is the only one, and the end comes when they leave.
     """
     book, output = profile.book, profile.output
     identity = book.identity
@@ -29,26 +31,25 @@ async def listen(
     expected = None if peer is None else id_of(contacts, peer)
     links = PendingLinks(book)
 
-    def admit(caller: Peer, sequence: int) -> bool:
-        # Nothing is written for who is not admitted, however often they come.
-        return book.read().admit(caller, sequence, time.time()) and book.change(
-            lambda contacts: contacts.admit(caller, sequence, time.time())
-        )
-
     def new_session() -> Session:
         return Session.responder(
             identity,
             suites=() if known else DEFAULT_ACCEPTED_SUITES,
-            admit=admit,
+            admit=admission(book),
             links=None if known else links,
             expected_peer=expected,
             now=time.time(),
             padding=Padding.CHAT,
         )
 
+    view = View(output)
+    chat = Chat(profile, view, many=not once)
     waiting = Waiting(
         profile,
+        chat,
+        view,
         links.name_for,
+        once=once,
         asked_for=expected is not None,
     )
     port = await waiting.begin(new_session, host, port, mute=known)
@@ -69,6 +70,6 @@ async def listen(
             id=identity.id,
             words=list(identity.words),
         )
-        await talk(await waiting.first(), profile, leave_at_end_of_input=False)
+        await chat.run(waiting.serve(), leave_at_end_of_input=False)
     finally:
         await waiting.end()

@@ -91,15 +91,18 @@ def listen(
         bool, typer.Option("--known", help="Answer contacts only; give others not a byte.")
     ] = False,
     peer: Peer = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the first who has come leaves.")
+    ] = False,
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
-    """Wait for somebody to connect, and chat."""
+    """Wait for people to connect, and chat with each."""
     output = Output(as_json=json)
 
     def work() -> None:
         profile = open_profile(require, output)
-        run(listening.listen(profile, host, port, known=known, peer=peer))
+        run(listening.listen(profile, host, port, known=known, peer=peer, once=once))
 
     report_errors(output, work)
 
@@ -113,6 +116,14 @@ def connect(
         ),
     ],
     peer: Peer = None,
+    wait: Annotated[
+        Literal["sent", "delivered"],
+        typer.Option(help="What must become of the last line before I end."),
+    ] = "delivered",
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="How long I wait for that; else exit code 6."),
+    ] = None,
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
@@ -120,7 +131,8 @@ def connect(
     output = Output(as_json=json)
 
     def work() -> None:
-        run(connecting.connect(open_profile(require, output), target, peer=peer))
+        profile = open_profile(require, output)
+        run(connecting.connect(profile, target, peer=peer, wait=wait, patience=timeout))
 
     report_errors(output, work)
 

@@ -39,13 +39,15 @@ class Output:
         """Whether what ``data`` gives is for the eyes of a person."""
         return self._terminal and not self._as_json
 
-    async def line(self, speaker: str, body: str) -> None:
+    async def line(self, speaker: str, body: str, **fields: Any) -> None:
         """A text of the chat. At a terminal it is marked, so that no peer can pose as us.
+
+        ``fields`` -- what ``--json`` shows beside it.
 
         Raises BrokenPipeError where nobody reads stdout any more, CliError where it is full.
         """
         if self._as_json:
-            line = _json(event="message", text=body)
+            line = _json(event="message", **{"from": speaker}, **fields, text=body)
         else:
             label = f"{speaker}: " if self._label else ""
             line = label + (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))

@@ -1,4 +1,4 @@
-"""Waiting for one caller: what ``listen`` and ``invite`` have in common."""
+"""Waiting for those who call: what ``listen`` and ``invite`` have in common."""
 
 from __future__ import annotations
 
@@ -8,40 +8,57 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from e2ee import E2EEError, Session
+from e2ee import E2EEError, Padding, Peer, Session
+from e2ee.contacts import Contact
+from e2ee.errors import SessionClosed
 from e2ee.transport import Channel, tcp
 
 from .addresses import ip_literal, reachable_addresses
-from .chat import TIMEOUTS
+from .book import Book
+from .chat import TIMEOUTS, Chat, Lost
 from .clean import clean
 from .encounter import Encounter, meet
 from .exits import CliError
 from .profile import Profile
+from .view import View
 
 REPORTS, REPORT_PERIOD = 8, 10.0
 """Of strangers who were turned away so many are told of in so many seconds; others are counted."""
 
+RETURN_TIMEOUT = 10.0
+"""Seconds in which the only guest of a script may come back after the connection broke."""
+
 
 class Waiting:
-    """A listener on a port until the first caller who may come in."""
+    """A listener on a port, for everybody who may come in, or for the first of them only."""
 
     def __init__(
         self,
         profile: Profile,
+        chat: Chat,
+        view: View,
         name_of_new: Callable[[Channel], str],
         *,
+        once: bool,
         is_end: Callable[[E2EEError], bool] = lambda _: False,
         asked_for: bool = False,
     ) -> None:
-        """``name_of_new`` -- the alias of who is met for the first time. ``is_end`` -- whether a
-        failure ends the waiting, which then raises it. ``asked_for`` -- as in an Encounter.
+        """``name_of_new`` -- the alias of who is met for the first time. ``once`` -- nobody else
+        after the first. ``is_end`` -- whether a failure ends the waiting, which then raises it.
+        ``asked_for`` -- as in an Encounter.
         """
         self._profile = profile
+        self._chat = chat
+        self._view = view
         self._name_of_new = name_of_new
+        self._once = once
         self._is_end = is_end
         self._asked_for = asked_for
-        self._arrived: asyncio.Future[Encounter] = asyncio.get_running_loop().create_future()
-        self._over = asyncio.Event()
+        self._guest: Contact | None = None
+        """Who came first, where nobody else may come."""
+        self._arrived = asyncio.Event()
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._returning: asyncio.TimerHandle | None = None
         self._reported: deque[float] = deque(maxlen=REPORTS)
         self._unreported = 0
 
@@ -55,7 +72,7 @@ class Waiting:
     ) -> int:
         """Listen; returns the port. Raises what ``tcp.listen`` raises."""
         self._listener = await tcp.listen(
-            new_session,
+            lambda: new_session() if self._guest is None else self._session_for(self._guest),
             self._on_channel,
             host=host,
             port=port,
@@ -65,38 +82,97 @@ class Waiting:
         )
         return self._listener.port
 
-    async def first(self) -> Encounter:
-        """The first who may come in; nobody else after them."""
-        arrived = await self._arrived
-        self._listener.stop_accepting()
-        return arrived
+    async def somebody(self) -> None:
+        """Until the first has come. Raises what ended the waiting."""
+        await self._arrived.wait()
+        if self._over.done():
+            self._over.result()
+
+    async def serve(self) -> None:
+        """Until the only guest has left, or for ever. Raises what ended it."""
+        await self._over
 
     async def end(self) -> None:
-        self._over.set()
+        self._stop_waiting_for_return()
+        self._over.cancel()
         await self._listener.close()
 
+    def _session_for(self, guest: Contact) -> Session:
+        """For who was here before, and comes back."""
+        return Session.responder(
+            self._profile.book.identity,
+            suites=(),
+            admit=admission(self._profile.book),
+            expected_peer=guest.id,
+            now=time.time(),
+            padding=Padding.CHAT,
+        )
+
     async def _on_channel(self, channel: Channel) -> None:
-        if self._arrived.done():
-            return
         try:
-            encounter = meet(
-                self._profile,
-                channel,
-                name=self._name_of_new(channel),
-                asked_for=self._asked_for,
+            encounter = self._let_in(channel)
+            await self._chat.host(encounter, initiator=False)
+        except Lost as lost:
+            self._view.note(
+                "lost",
+                f"The connection to {lost.contact.name} is lost: {lost}",
+                name=lost.contact.name,
+                reason=str(lost),
             )
+            self._wait_for_return(lost.error)
         except E2EEError as error:
             self._turn_away(None, error)
-            await channel.abort()
-        except CliError as error:
-            self._arrived.set_exception(error)
+            if self._guest is not None and self._guest.identity == channel.peer.identity_key:
+                self._wait_for_return(error)
+        except (CliError, OSError) as error:
+            self._end(error)
         else:
-            self._arrived.set_result(encounter)
-            await self._over.wait()
+            contact = encounter.contact
+            self._view.note("left", f"{contact.name} has left.", name=contact.name)
+            if self._once:
+                self._end(None)
+        finally:
+            await channel.abort()
+
+    def _let_in(self, channel: Channel) -> Encounter:
+        """Raises what ``meet`` raises, SessionClosed for a second guest where one is all."""
+        if self._guest is not None and self._guest.identity != channel.peer.identity_key:
+            raise SessionClosed("somebody else came first")
+        encounter = meet(
+            self._profile,
+            channel,
+            name=self._name_of_new(channel),
+            asked_for=self._asked_for,
+        )
+        self._arrived.set()
+        if self._once:
+            self._guest = encounter.contact
+            self._stop_waiting_for_return()
+        return encounter
+
+    def _wait_for_return(self, error: E2EEError) -> None:
+        """The only guest is gone without a goodbye. Somebody at a terminal waits without end."""
+        self._stop_waiting_for_return()
+        if self._once and not self._view.person:
+            loop = asyncio.get_running_loop()
+            self._returning = loop.call_later(RETURN_TIMEOUT, self._end, error)
+
+    def _stop_waiting_for_return(self) -> None:
+        if self._returning is not None:
+            self._returning.cancel()
+
+    def _end(self, error: Exception | None) -> None:
+        self._arrived.set()
+        if self._over.done():
+            return
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
 
     def _turn_away(self, address: str | None, error: E2EEError) -> None:
-        if self._is_end(error) and not self._arrived.done():
-            self._arrived.set_exception(error)
+        if self._is_end(error) and self._guest is None:
+            self._end(error)
             return
         now = time.monotonic()
         if len(self._reported) == REPORTS and now - self._reported[0] < REPORT_PERIOD:
@@ -129,3 +205,15 @@ def addresses_of(host: str | None) -> list[str]:
     if chosen is None or not chosen.is_unspecified:
         return [host]
     return [ip for ip in reachable_addresses() if ipaddress.ip_address(ip).version == 4] or [host]
+
+
+def admission(book: Book) -> Callable[[Peer, int], bool]:
+    """What a responder session asks about a caller who says to be a contact."""
+
+    def admit(caller: Peer, sequence: int) -> bool:
+        # Nothing is written for who is not admitted, however often they come.
+        return book.read().admit(caller, sequence, time.time()) and book.change(
+            lambda contacts: contacts.admit(caller, sequence, time.time())
+        )
+
+    return admit

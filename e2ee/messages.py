@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -118,7 +118,7 @@ Control: TypeAlias = Close | KeyUpdate | RefreshOffer | RefreshAnswer | RefreshS
 _CONTROL: TypeAdapter[Control] = TypeAdapter(Annotated[Control, Field(discriminator="kind")])
 
 
-# Chat messages, each an application message of its own.
+# Chat messages, each an application message of its own. SPEC.md section 11.
 
 
 def _check_text(body: str) -> str:
@@ -127,8 +127,36 @@ def _check_text(body: str) -> str:
     return body
 
 
+Word = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_.-]{0,31}\z")]
+"""The name of a purpose or a reason."""
+
+StreamId = Annotated[bytes, Field(min_length=16, max_length=16)]
+
+
+class Hello(WireModel):
+    """What the sender wants to do on this channel, or is ready to do."""
+
+    kind: Literal["hello"] = "hello"
+    purposes: Annotated[tuple[Word, ...], Field(min_length=1, max_length=8)]
+
+
+class Stream(WireModel):
+    """Texts of this stream follow; ``first`` is the lowest number that may still be sent."""
+
+    kind: Literal["stream"] = "stream"
+    id: StreamId
+    first: MessageNumber
+
+
+class Resume(WireModel):
+    """The answer to Stream: every text of it up to ``received`` has been shown."""
+
+    kind: Literal["resume"] = "resume"
+    received: Annotated[int, Field(ge=0, le=MAX_KNOWN_TIME)]
+
+
 class Text(WireModel):
-    """One line, or several. ``id`` counts the sender's texts from 1."""
+    """One line, or several. ``id`` counts the texts of the sender's stream from 1."""
 
     kind: Literal["text"] = "text"
     id: MessageNumber
@@ -143,9 +171,10 @@ class Receipt(WireModel):
 
 
 class Leave(WireModel):
-    """The sender has nothing more to say and will close."""
+    """The sender has nothing more to say on this channel."""
 
     kind: Literal["leave"] = "leave"
+    reason: Word = "left"
 
 
 class Name(WireModel):
@@ -155,7 +184,13 @@ class Name(WireModel):
     name: Annotated[str, Field(min_length=1, max_length=MAX_CLAIMED_NAME)]
 
 
-KnownChat: TypeAlias = Text | Receipt | Leave | Name
+class End(WireModel):
+    """The end of one direction of a pipe."""
+
+    kind: Literal["end"] = "end"
+
+
+KnownChat: TypeAlias = Hello | Stream | Resume | Text | Receipt | Leave | Name | End
 _CHAT: TypeAdapter[KnownChat] = TypeAdapter(Annotated[KnownChat, Field(discriminator="kind")])
 
 
@@ -169,7 +204,7 @@ class Unsupported:
 
 ChatMessage: TypeAlias = KnownChat | Unsupported
 
-_KNOWN_KINDS = frozenset({"text", "receipt", "leave", "name"})
+_KNOWN_KINDS = frozenset(model.model_fields["kind"].default for model in get_args(KnownChat))
 _KIND = re.compile(rb'\{"kind":"([a-z][a-z0-9_.-]{0,31})"[,}]')
 
 # The canonical form.

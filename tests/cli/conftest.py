@@ -64,7 +64,15 @@ class Program:
     ) -> tuple[subprocess.Popen[bytes], str]:
         """A listener on loopback, and the address to connect to."""
         process = self.start(
-            "listen", "--host", "127.0.0.1", "--port", "0", *arguments, person=person, **options
+            "listen",
+            "--once",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            *arguments,
+            person=person,
+            **options,
         )
         assert process.stderr is not None
         for line in process.stderr:

@@ -14,7 +14,7 @@ import pytest
 from e2ee import Identity, Session
 from e2ee.contact_file import ContactFile
 from e2ee.contacts import ContactBook
-from e2ee.messages import Leave, Name, Text, encode
+from e2ee.messages import Hello, Leave, Name, Stream, Text, encode
 from e2ee.transport import tcp
 
 
@@ -322,6 +322,8 @@ def test_a_flood_of_names_is_one_name(e2ee: Any) -> None:
     async def flood(address: str) -> None:
         host, port = address.split(":")
         channel = await tcp.connect(host, int(port), Session.initiator(Identity.generate()))
+        await channel.send(encode(Hello(purposes=("chat",))))
+        await channel.send(encode(Stream(id=bytes(16), first=1)))
         for number in range(500):
             await channel.send(encode(Name(name=f"name {number}")))
         await channel.send(encode(Text(id=1, body="that was all")))

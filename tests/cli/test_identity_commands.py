@@ -615,7 +615,7 @@ def test_a_running_program_shows_no_secret_to_other_programs(
 ) -> None:
     identity = ids.make(PHRASE)
     variables = ids.unlocking()
-    typed = terminal("listen", "--host", "127.0.0.1", "--port", "0")
+    typed = terminal("listen", "--once", "--host", "127.0.0.1", "--port", "0")
     answer(typed, "Passphrase: ", PHRASE)
     typed.expect("e2ee connect")
     read = ids.start("listen", "--host", "127.0.0.1", "--port", "0", variables=variables)

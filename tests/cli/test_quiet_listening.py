@@ -144,7 +144,9 @@ def test_a_contact_whose_device_has_changed_is_met_anew_by_who_listens_openly(e2
     port = address.rpartition(":")[2]
     name = e2ee.run("contact", "list")[1].partition(":")[0]
     for options in ((), ("--known",)):
-        bob = e2ee.start("listen", "--host", "127.0.0.1", "--port", port, *options, person="bob")
+        bob = e2ee.start(
+            "listen", "--once", "--host", "127.0.0.1", "--port", port, *options, person="bob"
+        )
         for line in bob.stderr:
             if b"e2ee connect" in line:
                 break

@@ -1,0 +1,213 @@
+"""One contact in a running chat: what is to be said to them, and the channels that they have."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Self
+
+from e2ee.conversation import (
+    ChatEvent,
+    Conversation,
+    PeerLeft,
+    StreamOpened,
+    TextReceived,
+    TextsDelivered,
+)
+from e2ee.errors import E2EEError
+from e2ee.journal import Journal, Outgoing
+from e2ee.transport import Channel
+
+GOODBYE_TIMEOUT = 5.0
+"""Seconds for the peer's answer to a goodbye; then the channel is closed anyway."""
+
+
+class _Link:
+    """One channel of a contact's."""
+
+    def __init__(self, channel: Channel, conversation: Conversation) -> None:
+        self.channel = channel
+        self.conversation = conversation
+        self.stream = b""
+        self.reason = ""
+        """Why it was left, by either side; empty while nobody has."""
+        self.over = asyncio.Event()
+        self._something = asyncio.Event()
+        self._something.set()
+        self._idle = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._idle.clear()
+        self._something.set()
+
+    async def pump(self, note: Callable[[], Awaitable[None]]) -> None:
+        """Send whatever the conversation has, for ever, and ``note`` each time that was all.
+
+        Raises what ``Channel.send`` raises.
+        """
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while (message := self.conversation.next_message()) is not None:
+                await self.channel.send(message)
+            await note()
+            if not self._something.is_set():
+                self._idle.set()
+
+    async def flushed(self) -> None:
+        """Wait until all that there is to send has been given to the channel."""
+        await self._idle.wait()
+
+
+class Correspondent:
+    """A contact to whom texts go, once each and in order, whatever becomes of the channels."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        show: Callable[[TextReceived], Awaitable[None]],
+        tell: Callable[[ChatEvent], None],
+    ) -> None:
+        """``show`` -- shows a text of theirs, and returns when that is done. ``tell`` -- gets
+        every other event.
+        """
+        self.journal = journal
+        self._show = show
+        self._tell = tell
+        self._links: list[_Link] = []
+        self._news = asyncio.Condition()
+        self.confirmed = 0
+        """Texts of ours that were confirmed since the program began."""
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._links)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Texts that the peer's program has not shown yet."""
+        return self.journal.count_unconfirmed()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether a text has not gone out on a channel that is still there."""
+        sender = next((link for link in self._links if link.conversation.sending), None)
+        sent = self.journal.first_kept() - 1 if sender is None else sender.conversation.sent
+        return sent < self.journal.next_id() - 1
+
+    def say(self, bodies: Iterable[str]) -> None:
+        """Texts, each kept until it is confirmed. Raises ConversationFileError."""
+        with self.journal.together():
+            for body in bodies:
+                self.journal.add(Outgoing(self.journal.next_id(), body, time.time()))
+        for link in self._links:
+            link.wake()
+
+    async def until(self, condition: Callable[[Self], bool]) -> None:
+        """Wait for this to become true of what this class tells of itself."""
+        async with self._news:
+            await self._news.wait_for(lambda: condition(self))
+
+    async def has_room(self, limit: int) -> None:
+        """Wait until fewer texts than this wait for their confirmation."""
+        await self.until(lambda self: self.unconfirmed < limit)
+
+    async def converse(self, channel: Channel, *, own_name: str) -> str:
+        """Carry texts both ways until the channel ends; the reason that one side gave for it.
+
+        Empty where the peer closed without one. Raises what breaks the channel.
+        """
+        link = _Link(channel, Conversation(self.journal))
+        if own_name:
+            link.conversation.introduce(own_name)
+        self._links.append(link)
+        self._choose_sender()
+        await self._note()
+        tasks = [asyncio.create_task(link.pump(self._note))]
+        try:
+            async for data in channel:
+                await self._hear(link, data, tasks)
+        except E2EEError:
+            if link.reason in {"", "left"}:
+                raise
+        except Exception:
+            # Nothing more can be shown here; the peer shall know that it was not.
+            await self._leave(link, "left")
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            # Their failures are the channel's, which whoever iterates sees.
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._links.remove(link)
+            link.over.set()
+            try:
+                link.conversation.keep()
+                self._choose_sender()
+            finally:
+                await self._note()
+                await channel.abort()
+        return link.reason
+
+    async def leave(self) -> None:
+        """Say goodbye on every channel, and see that each is closed."""
+        await asyncio.gather(*(self._leave(link, "left") for link in list(self._links)))
+
+    async def _leave(self, link: _Link, reason: str) -> None:
+        link.reason = link.reason or reason
+        link.conversation.leave(reason)
+        link.wake()
+        if reason == "replaced":
+            self._choose_sender()
+        # The peer answers a goodbye by closing.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_TIMEOUT):
+                await link.over.wait()
+        with contextlib.suppress(E2EEError):
+            await link.channel.close()
+
+    def _choose_sender(self) -> None:
+        """Texts go out on one channel: that which has been there longest."""
+        if self._links and not any(link.conversation.sending for link in self._links):
+            self._links[0].conversation.begin()
+            self._links[0].wake()
+
+    async def _hear(self, link: _Link, data: bytes, tasks: list[asyncio.Task[None]]) -> None:
+        event = link.conversation.receive(data)
+        match event:
+            case TextReceived():
+                await self._show(event)
+                link.conversation.shown(event)
+            case StreamOpened():
+                # An earlier channel of the same program; the network has not told of its end.
+                tasks.extend(
+                    asyncio.create_task(self._leave(other, "replaced"))
+                    for other in self._links
+                    if other is not link and other.stream == event.stream
+                )
+                link.stream = event.stream
+            case PeerLeft():
+                link.reason = link.reason or event.reason
+                tasks.append(asyncio.create_task(self._answer_leave(link, event.reason)))
+            case TextsDelivered(ids):
+                self.confirmed += len(ids)
+        link.wake()
+        if event is not None and not isinstance(event, TextReceived):
+            self._tell(event)
+            await self._note()
+
+    async def _answer_leave(self, link: _Link, reason: str) -> None:
+        if reason == "left" and link.conversation.sending:
+            last = self.journal.next_id() - 1
+            await self.until(lambda self: self.journal.first_kept() > last)
+        link.wake()
+        await link.flushed()
+        await link.channel.close()
+
+    async def _note(self) -> None:
+        async with self._news:
+            self._news.notify_all()

@@ -1,0 +1,48 @@
+"""What a channel is for: the first word that each side says. SPEC.md section 11.2."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from e2ee.conversation import agreed_purpose
+from e2ee.errors import TimedOut, Truncated, UnexpectedMessage
+from e2ee.messages import Hello, Leave, decode_chat, encode
+from e2ee.transport import Channel
+
+from .exits import CliError, Exit
+
+HELLO_TIMEOUT = 15.0
+"""Seconds for the peer's first word."""
+
+WHAT = {"chat": "a chat", "files": "files", "pipe": "a pipe"}
+
+
+async def agree(channel: Channel, purposes: Sequence[str], *, initiator: bool) -> str:
+    """Say hello, and hear what the peer is ready for.
+
+    Raises what ``Channel`` raises, MalformedMessage, UnexpectedMessage, TimedOut; CliError where
+    the two want different things.
+    """
+    await channel.send(encode(Hello(purposes=tuple(purposes))))
+    try:
+        async with asyncio.timeout(HELLO_TIMEOUT):
+            data = await channel.receive()
+    except TimeoutError:
+        raise TimedOut(f"the peer has not said hello in {HELLO_TIMEOUT:g} seconds") from None
+    if data is None:
+        raise Truncated("the peer closed without a word")
+    hello = decode_chat(data)
+    if not isinstance(hello, Hello):
+        raise UnexpectedMessage("the peer did not begin with a hello")
+    sides = (purposes, hello.purposes) if initiator else (hello.purposes, purposes)
+    purpose = agreed_purpose(*sides)
+    if purpose is None:
+        await channel.send(encode(Leave(reason="purpose")))
+        await channel.close()
+        theirs = " or ".join(WHAT[known] for known in hello.purposes if known in WHAT)
+        raise CliError(
+            f"they are ready for {theirs or 'something else'} there, not for {WHAT[purposes[0]]}",
+            Exit.NETWORK,
+        )
+    return purpose
