@@ -4,7 +4,8 @@
     ├── ProtocolError        the peer, or somebody between, broke the protocol; the object is dead
     ├── UsageError           you called something that cannot be done; nothing changed
     ├── TrustRefused         the peer is authenticated, but not one to talk to
-    ├── FileError            a file on this machine cannot be used: an identity, the contacts
+    ├── FileError            a file on this machine cannot be used: an identity, the contacts, the
+    │                        conversations
     └── TransportError       the stream below failed or took too long
 
 After a ProtocolError the object that raised it drops its keys and raises the same error at
@@ -213,6 +214,14 @@ class ContactFileError(FileError):
 
 class ContactFileBusy(ContactFileError):
     """Another program is writing the contacts at this moment; try again."""
+
+
+class ConversationFileError(FileError):
+    """The conversation file is damaged, another identity's, of another version, or not writable."""
+
+
+class ConversationBusy(ConversationFileError):
+    """Another program has the conversation with this contact open, or keeps the file locked."""
 
 
 class TransportError(E2EEError):
