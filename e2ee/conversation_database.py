@@ -62,7 +62,7 @@ _BEGIN_INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE 
 class _Opened(NamedTuple):
     connection: sqlite3.Connection
     cipher: AESGCM
-    name_key: bytes
+    names: HMAC
 
 
 class ConversationDatabase:
@@ -117,7 +117,7 @@ class ConversationDatabase:
         """How a contact is called in the file: 32 bytes. Raises UsageError."""
         if len(contact_identity) != 32:
             raise UsageError("the identity of a contact has 32 bytes")
-        name = HMAC(self._use().name_key, SHA256())
+        name = self._use().names.copy()
         name.update(contact_identity)
         return name.finalize()
 
@@ -186,7 +186,7 @@ class ConversationDatabase:
                     f"this SQLite ({sqlite3.sqlite_version}) refuses {setting} for {self.path}; "
                     "install a newer one"
                 )
-        if self._run(connection, "PRAGMA schema_version") == [(0,)]:
+        if self._is_empty(connection):
             self._make(connection)
         if self._run(connection, "PRAGMA application_id") != [(APPLICATION_ID,)]:
             raise ConversationFileError(
@@ -201,8 +201,8 @@ class ConversationDatabase:
         schema = self._run(connection, "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
         if schema != [(sql,) for sql in SCHEMA]:
             raise self.damaged()
-        # A row that has got lost leaves no tag that fails; this finds most of what loses one.
-        if self._run(connection, "PRAGMA quick_check(1)") != [("ok",)]:
+        # A row that has got lost leaves no tag that fails; this finds what loses one.
+        if self._run(connection, "PRAGMA integrity_check(1)") != [("ok",)]:
             raise self.damaged()
         header = self._run(connection, "SELECT salt, proof FROM header LIMIT 2")
         if len(header) != 1:
@@ -212,20 +212,27 @@ class ConversationDatabase:
             raise self.damaged()
         cipher = AESGCM(self._identity.derive(_VALUE_LABEL, salt))
         self._unsealed(cipher, proof, _PROOF)
-        return _Opened(connection, cipher, self._identity.derive(_NAME_LABEL, salt))
+        names = HMAC(self._identity.derive(_NAME_LABEL, salt), SHA256())
+        return _Opened(connection, cipher, names)
 
     def _make(self, connection: sqlite3.Connection) -> None:
         salt, nonce = secrets.token_bytes(SALT_LENGTH), secrets.token_bytes(NONCE_LENGTH)
         cipher = AESGCM(self._identity.derive(_VALUE_LABEL, salt))
         proof = nonce + cipher.encrypt(nonce, b"", _PROOF)
         self._run(connection, "BEGIN IMMEDIATE")
-        if self._run(connection, "PRAGMA schema_version") == [(0,)]:
+        if self._is_empty(connection):
             for statement in SCHEMA:
                 self._run(connection, statement)
             self._run(connection, "INSERT INTO header VALUES (?, ?)", (salt, proof))
             self._run(connection, f"PRAGMA application_id={APPLICATION_ID}")
             self._run(connection, f"PRAGMA user_version={VERSION}")
         self._run(connection, "COMMIT")
+
+    def _is_empty(self, connection: sqlite3.Connection) -> bool:
+        # Asked first: it rolls back what another program was killed in. SQLite itself takes one
+        # that is cut short for empty.
+        no_tables = self._run(connection, "PRAGMA schema_version") == [(0,)]
+        return no_tables and os.path.getsize(self.path) == 0
 
     def _unsealed(self, cipher: AESGCM, sealed: object, place: bytes) -> bytes:
         if not isinstance(sealed, bytes):
@@ -242,6 +249,8 @@ class ConversationDatabase:
             return connection.execute(sql, tuple(values)).fetchall()
         except sqlite3.Error as error:
             raise self._told(error) from None
+        except UnicodeDecodeError:  # Of an error's own text, which has a name out of the file.
+            raise self.damaged() from None
 
     def _told(self, error: sqlite3.Error) -> ConversationFileError:
         path = self.path

@@ -120,7 +120,8 @@ class ConversationFile:
             return
         wanted = None if containing is None else containing.casefold()
         name = None if contact is None else self._database.name(contact)
-        for _, entry in self._entries(name):
+        for _, identity, value in self._opened(name):
+            entry = _entry(identity, value)
             if (
                 (since is None or entry.at >= since)
                 and (until is None or entry.at < until)
@@ -147,8 +148,8 @@ class ConversationFile:
                 ((count,),) = self._database.rows("SELECT changes()")
                 return int(count)
             count = 0
-            for id_, entry in self._entries(name):
-                if entry.at < before:
+            for id_, _, value in self._opened(name):
+                if _HEAD.unpack_from(value)[1] < before:
                     self._database.rows("DELETE FROM history WHERE id = ?", id_)
                     count += 1
             return count
@@ -168,8 +169,9 @@ class ConversationFile:
                 ) from None
             yield
 
-    def _entries(self, wanted: bytes | None) -> Iterator[tuple[int, Entry]]:
-        """With their numbers; ``wanted`` -- the name of a contact in the file.
+    def _opened(self, wanted: bytes | None) -> Iterator[tuple[int, bytes, bytes]]:
+        """Number, identity of the contact and value of each entry; ``wanted`` -- the name of a
+        contact in the file.
 
         No lock is held while the caller does something with one.
         """
@@ -187,8 +189,7 @@ class ConversationFile:
             for last, name, state, sealed in rows:
                 if name not in identities:
                     identities[name] = open_state(self._database, name, state).identity
-                value = self._database.open(sealed, _place(name, last))
-                yield last, _entry(identities[name], value)
+                yield last, identities[name], self._database.open(sealed, _place(name, last))
 
 
 def _place(name: bytes, id_: int) -> bytes:
