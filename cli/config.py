@@ -14,16 +14,22 @@ from .home import home
 
 CONFIG_FILE = "config.toml"
 
+MAX_HISTORY_DAYS = 36_500
+
 GRADES = {grade.name.lower(): grade for grade in Grade if grade is not Grade.NEW}
 """The values of ``--require``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """``require`` -- the least grade of whom to talk to. ``name`` -- what to call oneself."""
+    """``require`` -- the least grade of whom to talk to. ``name`` -- what to call oneself.
+    ``history`` -- whether to keep what is said; ``history_days`` -- for how long, None for ever.
+    """
 
     require: Grade = Grade.NEW
     name: str = ""
+    history: bool = False
+    history_days: int | None = None
 
 
 def load_config() -> Config:
@@ -39,6 +45,7 @@ def load_config() -> Config:
     except (ValueError, RecursionError) as error:
         raise CliError(f"{path} is not TOML: {clean(str(error))}", Exit.USAGE) from None
     require, name = values.pop("require", None), values.pop("name", "")
+    history, days = values.pop("history", False), values.pop("history_days", None)
     if values:
         raise CliError(f"{path} has {next(iter(values))!r}, which means nothing", Exit.USAGE)
     if require is not None and not (isinstance(require, str) and require in GRADES):
@@ -49,4 +56,10 @@ def load_config() -> Config:
         raise CliError(
             f"{path}: name is a text of at most {MAX_NAME_LENGTH} visible characters", Exit.USAGE
         )
-    return Config(Grade.NEW if require is None else GRADES[require], name)
+    if not isinstance(history, bool):
+        raise CliError(f"{path}: history is true or false", Exit.USAGE)
+    if days is not None and not (type(days) is int and 1 <= days <= MAX_HISTORY_DAYS):
+        raise CliError(
+            f"{path}: history_days is a number from 1 to {MAX_HISTORY_DAYS:,}", Exit.USAGE
+        )
+    return Config(Grade.NEW if require is None else GRADES[require], name, history, days)

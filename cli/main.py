@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from . import connect as connecting
-from . import contact_commands, identity_commands
+from . import contact_commands, history_commands, identity_commands
 from . import demo as demonstration
 from . import invite as inviting
 from . import join as joining
@@ -35,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(contact_commands.app, name="contact")
 app.add_typer(identity_commands.app, name="id")
+app.add_typer(history_commands.app, name="history")
 
 Peer = Annotated[
     str | None,

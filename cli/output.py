@@ -49,10 +49,7 @@ class Output:
         if self._as_json:
             line = _json(event="message", **{"from": speaker}, **fields, text=body)
         else:
-            label = f"{speaker}: " if self._label else ""
-            line = label + (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
-            if self._terminal:
-                line = fold(line, _columns(), indent=len(label))
+            line = self._shown(f"{speaker}: " if self._label else "", body)
         data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
         if self._pipe and len(data) <= select.PIPE_BUF and select.select([], [STDOUT], [], 0)[1]:
             _write(data)  # It will not block: that much has room in a pipe that has any.
@@ -62,6 +59,15 @@ class Output:
     def data(self, human: str, **fields: Any) -> None:
         """The result that a command was called for, on stdout."""
         _write(((_json(**fields) if self._as_json else human) + "\n").encode())
+
+    def kept(self, label: str, body: str, **fields: Any) -> None:
+        """A text of a chat that was kept, as a result on stdout. Raises as ``line``."""
+        self.data(self._shown(label, body), **fields)
+
+    def _shown(self, label: str, body: str) -> str:
+        """A text that cannot pose as anything but what its label says."""
+        line = label + (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
+        return fold(line, _columns(), indent=len(label)) if self._terminal else line
 
     def status(self, event: str, human: str, **fields: Any) -> None:
         """Something that the program has to say; ``human`` may have several lines.

@@ -5,7 +5,6 @@ confirmed, and what of the peer's was shown. SPEC.md section 18.
 from __future__ import annotations
 
 import contextlib
-import math
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -166,8 +165,8 @@ def check_heard(stream: bytes, up_to: int) -> None:
 
 def check_time(at: float) -> None:
     """Raises UsageError."""
-    if not math.isfinite(at):
-        raise UsageError("a time is in seconds since 1970")
+    if not 0 <= at <= MAX_KNOWN_TIME:
+        raise UsageError("a time is in seconds since 1970, and not before")
 
 
 def encoded(text: str) -> bytes:
