@@ -24,6 +24,7 @@ Direction = Literal["in", "out"]
 _DIRECTIONS: tuple[Direction, ...] = ("in", "out")
 _HEAD = struct.Struct(">BdH")
 _MAX_MESSAGE_LENGTH = 2**16 - 1
+_FIRST_ROW = -(2**63)
 _BATCH = 100
 """Rows of history that are in memory at once."""
 
@@ -176,7 +177,7 @@ class ConversationFile:
         No lock is held while the caller does something with one.
         """
         identities: dict[bytes, bytes] = {}
-        last = 0
+        last = _FIRST_ROW
         while rows := self._database.rows(
             "SELECT history.id, name, state, value FROM history "
             "LEFT JOIN contacts ON contacts.id = contact "
@@ -187,6 +188,8 @@ class ConversationFile:
             _BATCH,
         ):
             for last, name, state, sealed in rows:
+                if last < 1:
+                    raise self._database.damaged()
                 if name not in identities:
                     identities[name] = open_state(self._database, name, state).identity
                 yield last, identities[name], self._database.open(sealed, _place(name, last))

@@ -1,4 +1,4 @@
-"""``config.toml``: two keys, and everything else is refused by name."""
+"""``config.toml``: four keys, and everything else is refused by name."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def test_no_file_and_an_empty_one_ask_for_nothing(file: Path) -> None:
 def test_the_two_keys(file: Path, word: str, grade: Grade) -> None:
     file.write_text(f'# mine\nrequire = "{word}"\nname = "Zoë"\n', encoding="utf-8")
     assert load_config() == Config(require=grade, name="Zoë")
+
+
+def test_the_keys_of_history(file: Path) -> None:
+    assert load_config().history is False
+    assert load_config().history_days is None
+    file.write_text("history = true\nhistory_days = 30\n")
+    assert load_config() == Config(history=True, history_days=30)
 
 
 def test_each_profile_has_its_own(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +81,13 @@ def test_names_that_one_may_have(file: Path, name: str) -> None:
         ('require = ["seen"]', "require is one of"),
         ("require = {seen = 1}", "require is one of"),
         ("[require]\nseen = 1", "require is one of"),
+        ("history = 1", "history is true or false"),
+        ('history = "yes"', "history is true or false"),
+        ("history_days = 0", "from 1 to 36,500"),
+        ("history_days = 36501", "from 1 to 36,500"),
+        ("history_days = true", "from 1 to 36,500"),
+        ("history_days = 1.5", "from 1 to 36,500"),
+        ('history_days = "30"', "from 1 to 36,500"),
         ("name = 1", "name is a text"),
         ("name = ['Zoe']", "name is a text"),
         (f'name = "{"x" * 33}"', "at most 32"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import resource
 import signal
@@ -11,10 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from e2ee import Identity
 from e2ee.conversation_database import ConversationDatabase
@@ -200,6 +205,8 @@ SWAPS = {
     "two texts": "UPDATE outgoing SET value = (SELECT value FROM outgoing WHERE id = 2)",
     "texts of two contacts": "UPDATE outgoing SET value = "
     "(SELECT value FROM outgoing WHERE contact = 2 AND id = 1) WHERE contact = 1 AND id = 1",
+    "an entry's number": "UPDATE history SET id = -5 WHERE id = 1",
+    "an entry's number to nothing": "UPDATE history SET id = 0 WHERE id = 1",
     "a text's number": "UPDATE outgoing SET id = 9 WHERE contact = 1 AND id = 5",
     "a text that is missing": "DELETE FROM outgoing WHERE contact = 1 AND id = 3",
     "the last text": "DELETE FROM outgoing WHERE contact = 1 AND id = 5",
@@ -431,6 +438,64 @@ def test_no_key_is_shown(path: Path, file: ConversationFile) -> None:
     assert "Connection" in shown
     for label in (b"e2ee conversation value v1", b"e2ee conversation name v1"):
         assert repr(ME.derive(label, salt)) not in shown
+
+
+def test_several_programs_make_and_fill_one_file_at_once(path: Path) -> None:
+    contacts = [Identity.generate().public_key for _ in range(4)]
+
+    def work(contact: bytes) -> None:
+        with closing(ConversationFile(path, ME)) as file, file.journal(contact) as journal:
+            for n in range(1, 26):
+                journal.add(Outgoing(n, f"{n} for {contact.hex()}", n))
+                file.remember(contact, "out", n, f"{n}")
+
+    with ThreadPoolExecutor(len(contacts)) as pool:
+        list(pool.map(work, contacts))
+    with closing(ConversationFile(path, ME)) as file:
+        for contact in contacts:
+            assert [entry.body for entry in file.history(contact)] == [str(n) for n in range(1, 26)]
+            with file.journal(contact) as journal:
+                bodies = [text.body for text in journal.unconfirmed()]
+                assert bodies == [f"{n} for {contact.hex()}" for n in range(1, 26)]
+
+
+def test_the_format_is_that_of_the_specification(path: Path, file: ConversationFile) -> None:
+    bob = BOB.public_key
+    with file.journal(bob) as journal:
+        journal.add(Outgoing(1, "gone", 1))
+        journal.add(Outgoing(2, "wörld", 1.5))
+        journal.confirm(1)
+        journal.hear(STREAM, 9)
+        stream = journal.stream
+    file.remember(bob, "out", 2.5, "kept", "näme")
+    file.close()
+
+    def own_secret(label: bytes) -> bytes:
+        info = b"e2ee own secret v1\0" + label
+        return ME.use_seed(lambda seed: HKDF(SHA256(), 32, salt, info).derive(seed))
+
+    def unsealed(value: bytes, place: bytes) -> bytes:
+        key = AESGCM(own_secret(b"e2ee conversation value v1"))
+        return key.decrypt(value[:12], value[12:], place)
+
+    with closing(sqlite3.connect(path)) as connection:
+        salt: bytes
+        ((salt, proof),) = connection.execute("SELECT salt, proof FROM header")
+        ((number, name, state),) = connection.execute("SELECT * FROM contacts")
+        ((waits_for, id_, text),) = connection.execute("SELECT * FROM outgoing")
+        ((entry_id, entry_of, entry),) = connection.execute("SELECT * FROM history")
+    assert unsealed(proof, b"header") == b""
+    assert name == hmac.digest(own_secret(b"e2ee conversation name v1"), bob, "sha256")
+    assert unsealed(state, b"contact" + name) == (
+        bob + stream + (2).to_bytes(8) + (3).to_bytes(8) + STREAM + (9).to_bytes(8) + bytes(15 * 24)
+    )
+    assert (waits_for, id_, entry_of) == (number, 2, number)
+    place = b"outgoing" + name + stream + (2).to_bytes(8)
+    assert unsealed(text, place) == bytes.fromhex("3ff8000000000000") + "wörld".encode()
+    place = b"history" + name + entry_id.to_bytes(8)
+    assert unsealed(entry, place) == (
+        b"\1" + bytes.fromhex("4004000000000000") + b"\0\5" + "nämekept".encode()
+    )
 
 
 def test_what_a_text_costs(tmp_path: Path, figure: Callable[[str], None]) -> None:
