@@ -159,6 +159,7 @@ def test_a_contact_that_is_forgotten_leaves_nothing(path: Path, file: Conversati
     assert all(value in on_disk(path) for value in sealed)
     file.forget(BOB.public_key)
     assert not any(value in on_disk(path) for value in sealed)
+    file.forget(BOB.public_key)
     assert {entry.contact for entry in file.history()} == {CAROL.public_key}
     with file.journal(BOB.public_key) as journal:
         assert (journal.next_id(), journal.heard(STREAM)) == (1, 0)
@@ -306,6 +307,32 @@ def test_a_file_that_is_not_private_or_no_file_is_refused(
         lost.journal(BOB.public_key),
     ):
         pass
+
+
+def test_what_stands_in_the_way_is_named(
+    path: Path, file: ConversationFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        closing(ConversationFile(path.with_name("x" * 300), ME)) as long,
+        pytest.raises(ConversationFileError, match="File name too long"),
+    ):
+        list(long.history())
+    fill(file)
+    file.close()
+    beside = path.with_name("conversations-journal")
+    beside.unlink()
+    beside.mkdir()
+    with pytest.raises(ConversationFileError, match="cannot be read or written"):
+        file.remember(BOB.public_key, "in", 1, "a")
+    file.close()
+    beside.rmdir()
+    monkeypatch.setattr("e2ee.conversation_database._SETTINGS", (("secure_delete=ON", 9),))
+    with pytest.raises(ConversationFileError, match="refuses secure_delete=ON"):
+        file.remember(BOB.public_key, "in", 1, "a")
+    monkeypatch.setattr(ConversationDatabase, "_check_private", lambda _: None)
+    path.unlink()  # Just then.
+    with pytest.raises(ConversationFileError, match="beside it cannot be opened"):
+        file.remember(BOB.public_key, "in", 1, "a")
 
 
 def test_an_empty_file_is_one_without_texts(path: Path, file: ConversationFile) -> None:
