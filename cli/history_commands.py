@@ -14,7 +14,7 @@ from e2ee.ids import decode_id, encode_id
 
 from . import ask
 from .book import Book
-from .connect import id_of
+from .dialling import id_of
 from .conversations import open_conversations
 from .exits import CliError, Exit
 from .home import own_identity
