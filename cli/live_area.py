@@ -117,7 +117,9 @@ class LiveArea:
         What was typed before has been echoed there, but is still to be read.
         """
         self._renderer.erase()
-        self._terminal.write_raw("\r\x1b[J" + modes)
+        self._terminal.write_raw("\r")
+        self._terminal.erase_down()
+        self._terminal.write_raw(modes)
         self._renderer.held = False
         self.redraw()
 
@@ -185,6 +187,14 @@ class LiveArea:
 class _Terminal(Vt100_Output):
     def disable_bracketed_paste(self) -> None:
         """Not for the moment of a redraw: what is pasted in that moment would be run as keys."""
+
+    def erase_down(self) -> None:
+        """From the beginning of a row, where it is always called.
+
+        tmux takes an erasure that begins in the corner for a cleared screen, and keeps what was
+        there in its scrollback: so the corner goes first.
+        """
+        self.write_raw("\x1b[K\x1b[C\x1b[J\r")
 
 
 class _Renderer(Renderer):

@@ -37,15 +37,17 @@ def rows(line: Line, columns: int, *, coloured: bool) -> Iterator[str]:
     mark = f" ({line.mark})" if line.mark else ""
     head = f"{stamp} — " if line.kind == "note" else f"{stamp} {line.speaker}{mark}: "
     indent = min(columns_of(head), max(columns // 4, 2))
-    top, *rest = fold(head + _clean(first), columns, indent=indent).split("\n")
+    margin = " " * indent
+    top, *below = fold(head + _clean(first), columns, indent=indent).split("\n")
     if top.startswith(head):
         yield _head(line, stamp, mark, coloured=coloured) + isolated(top.removeprefix(head))
     else:
         yield isolated(top)
-    yield from map(isolated, rest)
-    margin = " " * indent
+    for row in below:
+        yield margin + isolated(row.removeprefix(margin))
     for other in others:
-        yield from map(isolated, fold(margin + _clean(other), columns, indent=indent).split("\n"))
+        for row in fold(margin + _clean(other), columns, indent=indent).split("\n"):
+            yield margin + isolated(row.removeprefix(margin))
 
 
 def _clean(text: str) -> str:

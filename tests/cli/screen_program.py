@@ -36,8 +36,8 @@ async def program(control: str, typed: str, *options: str) -> None:
         bell="bell" in options,
         notify="notify" in options,
     )
-    async with screen:
-        obeying = asyncio.create_task(obey(screen, control))
+    async with screen, asyncio.TaskGroup() as tasks:
+        obeying = tasks.create_task(obey(screen, control))
         with open(typed, "a", encoding="utf-8") as log:  # noqa: ASYNC230
             async for item in screen.typed():
                 said = item if isinstance(item, str) else [item.name, item.argument]
@@ -65,6 +65,8 @@ async def obey(screen: Any, control: str) -> None:
                     screen.waiting(what["texts"], what["state"])
                 case "progress":
                     screen.progress(what)
+                case "fail":
+                    raise RuntimeError(what)
                 case "footer":
                     screen.footer(what["text"], alarm=what.get("alarm", False))
 
