@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -123,6 +123,11 @@ class Hash:
 
     def hkdf(self, salt: bytes, key_material: bytes, length: int, info: bytes = b"") -> bytes:
         return HKDF(self.algorithm, length, salt, info).derive(key_material)
+
+    def hmac(self, key: bytes, data: bytes) -> bytes:
+        mac = hmac.HMAC(key, self.algorithm)
+        mac.update(data)
+        return mac.finalize()
 
 
 DHS = {
