@@ -8,7 +8,6 @@ from e2ee import Identity, Padding, Session
 from e2ee.contacts import Contact, ContactBook
 from e2ee.errors import (
     BlockedPeer,
-    ConnectFailed,
     NoSuchContact,
     TransportError,
     Truncated,
@@ -17,16 +16,15 @@ from e2ee.errors import (
 )
 from e2ee.ids import decode_id
 from e2ee.opening import KnownDevice
-from e2ee.transport import Channel, tcp
+from e2ee.transport import Channel, Stream, tcp
 
 from .addresses import parse_address
-from .book import Book
 from .chat import TIMEOUTS
 from .encounter import Encounter, meet
 from .exits import CliError, Exit
+from .finding import first_to_answer, stream_to
 from .profile import Profile
 from .refusals import changed_identity
-from .ways import way
 
 
 async def call(
@@ -39,27 +37,33 @@ async def call(
     """
     book, output = profile.book, profile.output
     contacts = book.read()
-    contact, host, port = _find(contacts, target)
+    contact, address = _find(contacts, target)
+    sought = contact if address is None else None
     expected_id = None if contact is None else contact.id
     if peer is not None:
         expected_id = id_of(contacts, peer)
         contact = contacts.of(decode_id(expected_id))
     if contact is not None and contact.blocked:
         raise BlockedPeer(contact)
-    where = tcp.display_address((host, port))
-    if not quietly:
-        output.status("connecting", f"Connecting to {where} …", address=where)
-    try:
-        channel = await _open(book, host, port, contact, expected_id)
-    except UnexpectedPeer as error:
-        if contact is None or error.peer is None:
-            raise
-        raise changed_identity(contact, error.peer, (host, port)) from None
+
+    async def dial(host: str, port: int) -> Channel:
+        try:
+            return await _open(profile, (host, port), contact, expected_id)
+        except UnexpectedPeer as error:
+            if contact is None or error.peer is None:
+                raise
+            raise changed_identity(contact, error.peer, (host, port)) from None
+
+    if address is not None:
+        channel = await dial(*address)
+    else:
+        assert sought is not None
+        channel, address = await first_to_answer(sought, dial, output)
     return meet(
         profile,
         channel,
         expected=contact,
-        dialled=(host, port),
+        dialled=address,
         asked_for=peer is not None,
     )
 
@@ -72,51 +76,51 @@ def id_of(contacts: ContactBook, who: str) -> str:
     return contacts.get(who).id
 
 
-def _find(contacts: ContactBook, target: str) -> tuple[Contact | None, str, int]:
-    """Who is to answer, where that is known, and where."""
+def _find(contacts: ContactBook, target: str) -> tuple[Contact | None, tuple[str, int] | None]:
+    """Who is to answer, where that is known, and where; None for wherever the contact is."""
     try:
         contact = contacts.get(target)
     except NoSuchContact:
         if target.lower().startswith("e2ee1"):
             raise
         host, port = parse_address(target)
-        return contacts.at(host, port), host, port
-    if not contact.addresses:
-        raise CliError(
-            f"no address of {contact.name} is known; give it: "
-            f"{way('connect', 'HOST:PORT', '--peer', contact.name)}",
-            Exit.USAGE,
-        )
-    return contact, contact.addresses[0].host, contact.addresses[0].port
+        return contacts.at(host, port), (host, port)
+    return contact, None
 
 
 async def _open(
-    book: Book, host: str, port: int, contact: Contact | None, expected_id: str | None
+    profile: Profile, address: tuple[str, int], contact: Contact | None, expected_id: str | None
 ) -> Channel:
-    device_key = None if contact is None else _device_at(contact, host, port)
+    book = profile.book
+    device_key = None if contact is None else _device_at(contact, *address)
+    device = None
     if device_key is not None:
         sequence = book.change(lambda contacts: contacts.next_sequence(time.time()))
         device = KnownDevice(device_key, sequence)
-        try:
-            return await _call(book.identity, host, port, expected_id, device)
-        except UnsupportedSuite:
-            pass  # They do not know this device, or have another one: SPEC.md section 4.3.
-    return await _call(book.identity, host, port, expected_id, None)
+    session = _session(book.identity, expected_id, device)
+    stream = await stream_to(*address, profile.output)
+    try:
+        return await _shake_hands(stream, session, address)
+    except UnsupportedSuite:
+        if device is None:
+            raise
+    # They do not know this device, or have another one: SPEC.md section 4.3.
+    session = _session(book.identity, expected_id, None)
+    return await _shake_hands(await tcp.connect_stream(*address), session, address)
 
 
-async def _call(
-    identity: Identity, host: str, port: int, expected_id: str | None, device: KnownDevice | None
-) -> Channel:
-    session = Session.initiator(
+def _session(identity: Identity, expected_id: str | None, device: KnownDevice | None) -> Session:
+    return Session.initiator(
         identity, device=device, expected_peer=expected_id, now=time.time(), padding=Padding.CHAT
     )
+
+
+async def _shake_hands(stream: Stream, session: Session, address: tuple[str, int]) -> Channel:
     try:
-        return await tcp.connect(host, port, session, timeouts=TIMEOUTS)
-    except ConnectFailed:
-        raise
+        return await Channel.open(stream, session, timeouts=TIMEOUTS)
     except (TransportError, Truncated) as error:
         raise CliError(
-            f"no answer from {tcp.display_address((host, port))}: {error}.\n"
+            f"no answer from {tcp.display_address(address)}: {error}.\n"
             "If they listen to contacts only, they do not know this device: meet once while they\n"
             "run `e2ee listen`.",
             Exit.NETWORK,

@@ -18,10 +18,11 @@ from e2ee.invitation import MAX_ADDRESSES, SpokenCode
 from .addresses import DEFAULT_PORT, parse_address, with_port
 from .book import Book
 from .chat import Chat
-from .discovery import NoDiscovery, NumberTaken, advertised
+from .discovery import NumberTaken, advertised
 from .encounter import day
 from .exits import CliError, Exit
 from .links import PendingLinks, new_link
+from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
 from .qr import qr

@@ -23,9 +23,10 @@ from . import ask
 from .addresses import parse_address, with_port
 from .calling import stay_connected
 from .chat import TIMEOUTS, Chat
-from .discovery import NoDiscovery, find
+from .discovery import find
 from .encounter import day, meet
 from .exits import CliError, Exit, exit_code
+from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
 from .threads import in_thread

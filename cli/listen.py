@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from e2ee import Padding, Session
@@ -11,18 +12,27 @@ from .addresses import with_port
 from .chat import Chat
 from .dialling import id_of
 from .links import PendingLinks
+from .nearby import visible
 from .profile import Profile
 from .view import View
 from .waiting import Waiting, addresses_of, admission, plain_host
 
 
 async def listen(
-    profile: Profile, host: str | None, port: int, *, known: bool, peer: str | None, once: bool
+    profile: Profile,
+    host: str | None,
+    port: int,
+    *,
+    known: bool,
+    seen: bool,
+    peer: str | None,
+    once: bool,
 ) -> None:
     """Chat with everybody who may come in: as ``peer``, where that is given.
 
-    ``known`` -- answer contacts only, and give nobody else a single byte. ``once`` -- the first
-    is the only one, and the end comes when they leave.
+    ``known`` -- answer contacts only, and give nobody else a single byte. ``seen`` -- show those
+    on this network who know our id that we are here. ``once`` -- the first is the only one, and
+    the end comes when they leave.
     """
     book, output = profile.book, profile.output
     identity = book.identity
@@ -70,6 +80,8 @@ async def listen(
             id=identity.id,
             words=list(identity.words),
         )
-        await chat.run(waiting.serve(), leave_at_end_of_input=False)
+        showing = visible(identity.public_key, port, lambda: addresses_of(host), output)
+        async with showing if seen else contextlib.nullcontext():
+            await chat.run(waiting.serve(), leave_at_end_of_input=False)
     finally:
         await waiting.end()

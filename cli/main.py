@@ -24,6 +24,7 @@ from .profile import open_profile
 from .reports import JsonOption, report, report_errors
 from .signals import run
 from .ways import PROFILE_VARIABLE
+from .who_is_nearby import show_nearby
 
 app = typer.Typer(
     name="e2ee",
@@ -91,6 +92,9 @@ def listen(
     known: Annotated[
         bool, typer.Option("--known", help="Answer contacts only; give others not a byte.")
     ] = False,
+    visible: Annotated[
+        bool, typer.Option("--visible", help="Let contacts on this network see that I am here.")
+    ] = False,
     peer: Peer = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when the first who has come leaves.")
@@ -103,7 +107,7 @@ def listen(
 
     def work() -> None:
         profile = open_profile(require, output)
-        run(listening.listen(profile, host, port, known=known, peer=peer, once=once))
+        run(listening.listen(profile, host, port, known=known, seen=visible, peer=peer, once=once))
 
     report_errors(output, work)
 
@@ -136,6 +140,13 @@ def connect(
         run(connecting.connect(profile, target, peer=peer, wait=wait, patience=timeout))
 
     report_errors(output, work)
+
+
+@app.command()
+def nearby(json: JsonOption = False) -> None:
+    """Which contacts show on this network that they are listening."""
+    output = Output(as_json=json)
+    report_errors(output, lambda: run(show_nearby(Book(own_identity(output)), output)))
 
 
 @app.command()

@@ -232,6 +232,10 @@ class ConnectFailed(TransportError):
     """No connection could be made: the name, the address or the port did not answer."""
 
 
+class NameUnknown(ConnectFailed):
+    """The name of a host has no address."""
+
+
 class AddressInUse(TransportError):
     """Somebody else listens on this address and port."""
 

@@ -11,7 +11,14 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError, UsageError
+from e2ee.errors import (
+    AddressInUse,
+    ConnectFailed,
+    E2EEError,
+    NameUnknown,
+    TransportError,
+    UsageError,
+)
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 
@@ -118,7 +125,7 @@ def display_address(address: tuple[str, int]) -> str:
 
 
 async def connect_stream(host: str, port: int) -> TcpStream:
-    """Connect; every address of a name is tried. Raises ConnectFailed."""
+    """Connect; every address of a name is tried. Raises ConnectFailed, NameUnknown."""
     where = display_address((host, port))
     if not 0 < port <= 65_535:
         raise ConnectFailed(f"cannot connect to {where}: a port is from 1 to 65535")
@@ -128,7 +135,7 @@ async def connect_stream(host: str, port: int) -> TcpStream:
     except TimeoutError:
         raise ConnectFailed(f"{where} did not answer in {CONNECT_TIMEOUT:g} seconds") from None
     except socket.gaierror:
-        raise ConnectFailed(f"the name {host!r} cannot be resolved to an address") from None
+        raise NameUnknown(f"the name {host!r} cannot be resolved to an address") from None
     except (OSError, UnicodeError) as error:
         raise ConnectFailed(f"cannot connect to {where}: {_reason(error)}") from None
 

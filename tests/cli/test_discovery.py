@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from e2ee_cli.discovery import Found, NumberTaken, _usable, advertised, find
+from e2ee_cli.discovery import NumberTaken, advertised, find
+from e2ee_cli.mdns import Found, usable
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_join_tries_nothing_where_two_machines_answer(e2ee: Any) -> None:
     ],
 )
 def test_which_addresses_are_tried(packed: bytes, text: str | None) -> None:
-    assert _usable(packed) == text
+    assert usable(packed) == text
 
 
 def test_the_end_of_a_search_that_is_cancelled_is_clean(
