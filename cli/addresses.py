@@ -54,15 +54,19 @@ def _bad(text: str) -> CliError:
     )
 
 
-def reachable_addresses() -> list[str]:
-    """This machine's addresses that others may reach, IPv4 first; loopback if there is no other."""
+def own_addresses() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """All addresses of this machine, IPv4 first."""
     found = [
         ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
     ]
-    usable = [ip for ip in found if not (ip.is_loopback or ip.is_link_local)]
-    usable.sort(key=lambda ip: ip.version)
+    return sorted(found, key=lambda ip: ip.version)
+
+
+def reachable_addresses() -> list[str]:
+    """This machine's addresses that others may reach, IPv4 first; loopback if there is no other."""
+    usable = [ip for ip in own_addresses() if not (ip.is_loopback or ip.is_link_local)]
     return [str(ip) for ip in usable] or ["127.0.0.1"]
 
 

@@ -12,6 +12,7 @@ import typer
 from . import connect as connecting
 from . import contact_commands, history_commands, identity_commands
 from . import demo as demonstration
+from . import doctor as diagnosis
 from . import invite as inviting
 from . import join as joining
 from . import listen as listening
@@ -147,6 +148,13 @@ def nearby(json: JsonOption = False) -> None:
     """Which contacts show on this network that they are listening."""
     output = Output(as_json=json)
     report_errors(output, lambda: run(show_nearby(Book(own_identity(output)), output)))
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """Look for what may keep me from chatting, and say what to do. Changes nothing."""
+    output = Output(as_json=json)
+    report_errors(output, lambda: run(diagnosis.doctor(output)))
 
 
 @app.command()

@@ -18,13 +18,16 @@ from .addresses import ip_literal
 if TYPE_CHECKING:
     from zeroconf.asyncio import AsyncZeroconf
 
-QUERY, A, PTR, TXT, AAAA, SRV, IN = 0, 1, 12, 16, 28, 33, 1
+QUERY, RESPONSE, A, PTR, TXT, AAAA, SRV, IN = 0, 0x8400, 1, 12, 16, 28, 33, 1
 """RFC 1035, RFC 3596 and RFC 2782."""
 
 FIRST_PAUSE = 0.25
 """Seconds until a question is asked again, and twice as long each time after."""
 
 POLL = 0.05
+
+ECHO_TIME = 1.0
+"""Seconds in which what one has sent oneself is there, if it comes at all."""
 
 MAX_ANSWERS = 16
 """Answers that are taken to one question: machines, or addresses of one."""
@@ -57,7 +60,7 @@ async def local_network(interfaces: list[str] | None) -> AsyncIterator[AsyncZero
     try:
         network = AsyncZeroconf(interfaces=interfaces or InterfaceChoice.Default)
     except (OSError, RuntimeError) as error:
-        raise NoDiscovery(str(error)) from None
+        raise NoDiscovery(getattr(error, "strerror", None) or str(error)) from None
     try:
         yield network
     finally:
@@ -159,3 +162,23 @@ def usable(packed: bytes) -> str | None:
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return None
     return str(address)
+
+
+async def comes_back(network: AsyncZeroconf, *, seconds: float = ECHO_TIME) -> bool:
+    """Whether what this machine tells the network reaches itself: an empty record of a random
+    name, which everybody forgets after a second.
+    """
+    from zeroconf import DNSOutgoing, DNSText  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    name = f"{secrets.token_hex(8)}.local."
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    await network.zeroconf.async_wait_for_start()
+    answer = DNSOutgoing(RESPONSE)
+    answer.add_answer_at_time(DNSText(name, TXT, IN, 1, b"\0"), 0)
+    network.zeroconf.async_send(answer)
+    while loop.time() < end:
+        if network.zeroconf.cache.entries_with_name(name):
+            return True
+        await asyncio.sleep(POLL)
+    return False
