@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -121,6 +123,14 @@ def terminal(e2ee: Program) -> Iterator[Callable[..., Any]]:
         child.close(force=True)
 
 
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 where nobody listens, and nobody else can."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
 def multicast() -> bool:
     """Whether this machine can send to the group of mDNS."""
@@ -130,6 +140,73 @@ def multicast() -> bool:
         except OSError:
             return False
     return True
+
+
+@pytest.fixture
+def can_multicast(multicast: bool) -> None:
+    if not multicast:
+        pytest.skip("this machine cannot send to 224.0.0.251, the group of mDNS")
+
+
+class Overheard:
+    """Every mDNS packet on this machine's networks."""
+
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.socket.bind(("", 5353))
+        group = struct.pack("4s4s", socket.inet_aton("224.0.0.251"), bytes(4))
+        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        self.socket.setblocking(False)
+
+    def read(self) -> bytes:
+        while True:
+            try:
+                self.packets.append(self.socket.recv(9000))
+            except BlockingIOError:
+                return b"".join(self.packets)
+
+
+@pytest.fixture
+def overhear() -> Iterator[Callable[[], Overheard]]:
+    opened: list[Overheard] = []
+
+    def begin() -> Overheard:
+        opened.append(Overheard())
+        return opened[-1]
+
+    yield begin
+    for overheard in opened:
+        overheard.socket.close()
+
+
+class Attacker:
+    """Sends these mDNS packets again and again, while others work."""
+
+    def __init__(self, packets: list[bytes]) -> None:
+        self.packets = packets
+
+    async def __aenter__(self) -> None:
+        self.task = asyncio.create_task(self._flood())
+
+    async def __aexit__(self, *_: object) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _flood(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+            while True:
+                for packet in self.packets:
+                    sender.sendto(packet, ("224.0.0.251", 5353))
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def attacker() -> Callable[[list[bytes]], Attacker]:
+    return Attacker
 
 
 class Recorder:

@@ -13,52 +13,23 @@ import pytest
 from e2ee_cli.discovery import NumberTaken, advertised, find
 from e2ee_cli.mdns import Found, usable
 
-
-@pytest.fixture
-def can_multicast(multicast: bool) -> None:
-    if not multicast:
-        pytest.skip("this machine cannot send to 224.0.0.251, the group of mDNS")
-
-
 needs_multicast = pytest.mark.usefixtures("can_multicast")
 
 QUIET_AFTER_ANNOUNCING = 1.2
 """Seconds in which nobody repeats what it has just announced (RFC 6762, section 6)."""
 
 
-class Overheard:
-    """Every mDNS packet on this machine's networks."""
-
-    def __init__(self) -> None:
-        self.packets: list[bytes] = []
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self.socket.bind(("", 5353))
-        group = struct.pack("4s4s", socket.inet_aton("224.0.0.251"), bytes(4))
-        self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-        self.socket.setblocking(False)
-
-    def read(self) -> bytes:
-        while True:
-            try:
-                self.packets.append(self.socket.recv(9000))
-            except BlockingIOError:
-                return b"".join(self.packets)
-
-
 @needs_multicast
-def test_who_has_the_number_is_found_and_nothing_else_is_told() -> None:
+def test_who_has_the_number_is_found_and_nothing_else_is_told(overhear: Any) -> None:
     async def work() -> None:
         async with advertised(731, 4567, ["127.0.0.1"]):
             assert await find(731) == [Found(("127.0.0.1",), 4567)]
             assert await find(732, seconds=0.7) == []
         assert await find(731, seconds=0.7) == []
 
-    overheard = Overheard()
+    overheard = overhear()
     asyncio.run(work())
     seen = overheard.read()
-    overheard.socket.close()
     assert b"731" in seen
     assert socket.gethostname().encode() not in seen
 
@@ -92,31 +63,9 @@ def answer(number: int, *, server: str, port: int, address: bytes) -> bytes:
     )  # fmt: skip
 
 
-class Attacker:
-    """Sends these packets again and again, while others work."""
-
-    def __init__(self, packets: list[bytes]) -> None:
-        self.packets = packets
-
-    async def __aenter__(self) -> None:
-        self.task = asyncio.create_task(self._flood())
-
-    async def __aexit__(self, *_: object) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-    async def _flood(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
-            while True:
-                for packet in self.packets:
-                    sender.sendto(packet, ("224.0.0.251", 5353))
-                await asyncio.sleep(0.1)
-
-
-def found_under_attack(packets: list[bytes], number: int) -> list[Found]:
+def found_under_attack(attacker: Any, packets: list[bytes], number: int) -> list[Found]:
     async def work() -> list[Found]:
-        async with advertised(number, 4567, ["127.0.0.1"]), Attacker(packets):
+        async with advertised(number, 4567, ["127.0.0.1"]), attacker(packets):
             await asyncio.sleep(QUIET_AFTER_ANNOUNCING)
             return list(await find(number))
 
@@ -125,9 +74,9 @@ def found_under_attack(packets: list[bytes], number: int) -> list[Found]:
 
 
 @needs_multicast
-def test_a_second_machine_with_the_number_is_seen() -> None:
+def test_a_second_machine_with_the_number_is_seen(attacker: Any) -> None:
     evil = answer(734, server="evil.local", port=666, address=bytes([10, 6, 6, 6]))
-    found = found_under_attack([evil], 734)
+    found = found_under_attack(attacker, [evil], 734)
     assert Found(("10.6.6.6",), 666) in found
     assert len(found) == 2
 
@@ -145,24 +94,24 @@ def test_a_second_machine_with_the_number_is_seen() -> None:
     ],
     ids=["garbage", "port 0", "multicast", "unspecified", "short", "none"],
 )
-def test_answers_that_are_none_are_passed_over(packets: list[bytes]) -> None:
-    assert found_under_attack(packets, 735) == [Found(("127.0.0.1",), 4567)]
+def test_answers_that_are_none_are_passed_over(attacker: Any, packets: list[bytes]) -> None:
+    assert found_under_attack(attacker, packets, 735) == [Found(("127.0.0.1",), 4567)]
 
 
 @needs_multicast
-def test_a_flood_of_machines_is_cut_short() -> None:
+def test_a_flood_of_machines_is_cut_short(attacker: Any) -> None:
     packets = [
         answer(736, server=f"evil{n}.local", port=666, address=bytes([10, 6, 6, n]))
         for n in range(40)
     ]
-    assert 2 <= len(found_under_attack(packets, 736)) <= 16
+    assert 2 <= len(found_under_attack(attacker, packets, 736)) <= 16
 
 
 @needs_multicast
-def test_join_tries_nothing_where_two_machines_answer(e2ee: Any) -> None:
+def test_join_tries_nothing_where_two_machines_answer(e2ee: Any, attacker: Any) -> None:
     async def work() -> tuple[int, str, str]:
         evil = answer(737, server="evil.local", port=666, address=bytes([10, 6, 6, 6]))
-        async with advertised(737, 4567, ["127.0.0.1"]), Attacker([evil]):
+        async with advertised(737, 4567, ["127.0.0.1"]), attacker([evil]):
             await asyncio.sleep(QUIET_AFTER_ANNOUNCING)
             result: tuple[int, str, str] = await asyncio.to_thread(
                 e2ee.run, "join", stdin=b"737-acrobat-velcro-sugar\n"
