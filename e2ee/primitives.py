@@ -145,3 +145,21 @@ HASHES = {
     "BLAKE2s": Hash(hashes.BLAKE2s(32), 32),
     "BLAKE2b": Hash(hashes.BLAKE2b(64), 64),
 }
+
+
+class RunningHash:
+    """SHA-256 of data that comes in pieces; ``length`` is how many bytes have come."""
+
+    __slots__ = ("_hash", "length")
+
+    def __init__(self) -> None:
+        self._hash = hashes.Hash(hashes.SHA256())
+        self.length = 0
+
+    def update(self, data: bytes | memoryview) -> None:
+        self._hash.update(data)
+        self.length += len(data)
+
+    def digest(self) -> bytes:
+        """32 bytes; more may come after."""
+        return self._hash.copy().finalize()

@@ -12,6 +12,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from e2ee import Limits, limits
+from e2ee.file_states import FOLDERS_ONLY, Part, State
+from e2ee.file_states import TABLE as FILE_TABLE
 from e2ee.handshake import Handshake, Token, parse_protocol_name
 from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
 from e2ee.record.refresh import TABLE
@@ -80,6 +82,22 @@ def refresh() -> str:
     return "\n".join(lines)
 
 
+def files() -> str:
+    """One row for each message and whom it comes to, the states in columns."""
+    states = [state for state in State if state is not State.GONE]
+    lines = [
+        "| message | comes to | " + " | ".join(state.name for state in states) + " |",
+        "|---" * (len(states) + 2) + "|",
+    ]
+    for part in Part:
+        for kind in dict.fromkeys(kind for each, _, kind in FILE_TABLE if each is part):
+            following = [FILE_TABLE.get((part, state, kind)) for state in states]
+            cells = " | ".join(state.name if state else "" for state in following)
+            only = " ¹" if kind in FOLDERS_ONLY else ""
+            lines.append(f"| `{kind}`{only} | {part.value} | {cells} |")
+    return "\n".join(lines)
+
+
 def limit_values() -> str:
     defaults = Limits()
     rows = [
@@ -102,7 +120,13 @@ def limit_values() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"patterns": patterns, "suites": suites, "refresh": refresh, "limits": limit_values}
+TABLES = {
+    "patterns": patterns,
+    "suites": suites,
+    "refresh": refresh,
+    "files": files,
+    "limits": limit_values,
+}
 
 
 def updated(spec: str) -> str:
