@@ -169,7 +169,8 @@ class FileReceiver:
             self._transfers[message.transfer] = ReceivedFolder(message.transfer, message)
         else:
             self._transfers[message.transfer] = ReceivedFile(message.transfer, message.size)
-        return [Offered(message.transfer, message.name, message.size, count)]
+        again = encode(message.model_copy(update={"transfer": bytes(16)}))
+        return [Offered(message.transfer, message.name, message.size, count, again)]
 
     def take(
         self,

@@ -1,0 +1,58 @@
+"""Names of files from a peer: a suggestion, of which a harmless name for one file is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .clean import clean
+
+MAX_BYTES = 200
+"""Of a name here. File systems take 255, and what marks a partial file needs room."""
+
+_MAX_SUFFIX = 20
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
+"""What Windows, and so a disk that is carried there, takes for devices."""
+
+_SEPARATORS = re.compile(r"[\\/]")
+
+
+def safe_name(name: str, *, hidden: bool = False) -> str:
+    """One component, never empty, with nothing in it that acts on a terminal or a file system.
+
+    A leading dot, which hides, and a leading dash, which is taken for an option, get a ``_`` before
+    them; with ``hidden`` dots stay, as inside of a folder.
+    """
+    # What cleaning makes visible begins with a backslash.
+    name = _SEPARATORS.sub("_", clean(name)).strip(" ").rstrip(".")
+    if name.startswith("-" if hidden else (".", "-")) or _DEVICES.match(name):
+        name = "_" + name
+    return _shortened(name) or "_"
+
+
+def numbered(name: str) -> Iterator[str]:
+    """The name, and what it is called where that is taken: ``NAME (1).TXT`` and so on."""
+    yield name
+    stem, suffix = _split(name)
+    for number in range(1, 1000):
+        yield f"{stem} ({number}){suffix}"
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= MAX_BYTES:
+        return name
+    stem, suffix = _split(name)
+    return _cut(stem, MAX_BYTES - len(suffix.encode())) + suffix
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The ending goes by itself, so that a file stays of its kind."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending.encode()) >= _MAX_SUFFIX:
+        return name, ""
+    return stem, dot + ending
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode("utf-8", "ignore")
