@@ -30,13 +30,17 @@ class Inbox:
 
     def __init__(self, folder: str, identity: Identity, peer_key: bytes) -> None:
         """``peer_key`` -- whose files: their identity key, 32 bytes. Raises CliError."""
-        self.folder = folder
+        self._folder = folder
         self._key = identity.derive(LABEL, peer_key)
         try:
             self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "not a name"
             raise CliError(f"{folder!r} is no folder for files: {why}", Exit.FILES) from None
+
+    def path_of(self, name: str) -> str:
+        """Where the user finds what has this name in it."""
+        return os.path.join(self._folder, name)
 
     def file(self, name: str, again: bytes) -> IncomingFile:
         """Begin a file, or go on with what has come of it. Raises FileTrouble."""

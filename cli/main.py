@@ -16,6 +16,8 @@ from . import doctor as diagnosis
 from . import invite as inviting
 from . import join as joining
 from . import listen as listening
+from . import receive as receiving
+from . import send as sending
 from .addresses import DEFAULT_PORT
 from .book import Book
 from .exits import Exit
@@ -155,6 +157,53 @@ def doctor(json: JsonOption = False) -> None:
     """Look for what may keep me from chatting, and say what to do. Changes nothing."""
     output = Output(as_json=json)
     report_errors(output, lambda: run(diagnosis.doctor(output)))
+
+
+@app.command()
+def send(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Files and folders.", show_default=False)
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME | HOST[:PORT]", help="A contact, or an address.", show_default=False
+        ),
+    ],
+    peer: Peer = None,
+    require: Require = None,
+    json: JsonOption = False,
+) -> None:
+    """Send files and folders to somebody who runs e2ee receive."""
+    output = Output(as_json=json)
+
+    def work() -> None:
+        profile = open_profile(require, output)
+        run(sending.send(profile, files, target, peer=peer, as_json=json))
+
+    report_errors(output, work)
+
+
+@app.command()
+def receive(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where they go.")] = ".",
+    host: Host = None,
+    port: Port = DEFAULT_PORT,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take everything from contacts, without a question.")
+    ] = False,
+    peer: Peer = None,
+    require: Require = None,
+    json: JsonOption = False,
+) -> None:
+    """Wait for somebody to send files, and take what I want of them."""
+    output = Output(as_json=json)
+
+    def work() -> None:
+        profile = open_profile(require, output)
+        run(receiving.receive(profile, folder, host, port, peer=peer, yes=yes, as_json=json))
+
+    report_errors(output, work)
 
 
 @app.command()

@@ -19,11 +19,13 @@ def progress_row(name: str, done: int, size: int, rate: float, columns: int) -> 
     percent = f"{int(share * 100):3d} %"
     filled = int(share * _BAR)
     bar = "[" + "#" * filled + "-" * (_BAR - filled) + "]"
-    left = _duration((size - done) / rate) + " left" if rate > 0 else ""
+    speed, left = "", ""
+    if rate > 0:
+        speed, left = human_size(rate) + "/s", _duration((size - done) / rate) + " left"
     name = clean(name)
     for parts in (
-        (percent, bar, human_size(rate) + "/s", left),
-        (percent, human_size(rate) + "/s", left),
+        (percent, bar, speed, left),
+        (percent, speed, left),
         (percent, left),
         (percent,),
     ):

@@ -1,0 +1,106 @@
+"""A channel that carries files and nothing else: what ``send`` and ``receive`` have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+from e2ee.contacts import Grade
+from e2ee.errors import E2EEError, TransportError, Truncated, UnexpectedMessage
+from e2ee.file_messages import is_file_message
+from e2ee.transport import Channel
+
+from .chat import GOODBYE_TIMEOUT
+from .encounter import Encounter, _who
+from .exits import CliError, Exit
+from .names import label
+from .profile import Profile
+from .progress_line import ProgressLine
+from .transfer import GO_ON, Row, Transfer
+
+
+def say_who(encounter: Encounter, profile: Profile) -> None:
+    """Say whom the channel is authenticated to."""
+    _, verdict, contact, _ = encounter
+    contacts = profile.book.read().contacts
+    others = [known for known in contacts if known.identity != contact.identity]
+    profile.output.status(
+        "connected",
+        _who(encounter, label(contact, others)),
+        peer=contact.id,
+        name=contact.name,
+        claimed_name=contact.claimed_name,
+        words=list(contact.words),
+        grade=contact.grade.name.lower(),
+        how=contact.how,
+        known_since=None if verdict.contact is None else contact.first_seen,
+        verified=contact.grade is Grade.VERIFIED,
+    )
+
+
+async def carry(
+    channel: Channel,
+    transfer: Transfer,
+    line: ProgressLine,
+    until: Coroutine[Any, Any, None] | None,
+) -> None:
+    """Let files pass until the peer closes, or until ``until`` has come to its end.
+
+    Raises CliError where the connection ends otherwise, or what ``until`` raises.
+    """
+    hearing = asyncio.create_task(_hear(channel, transfer))
+    sending = asyncio.create_task(transfer.send_queue(channel))
+    showing = asyncio.create_task(line.run(transfer))
+    leaving = None if until is None else asyncio.create_task(until)
+    tasks = [hearing, sending, showing, *([leaving] if leaving else [])]
+    try:
+        await asyncio.wait({hearing, leaving or hearing}, return_when=asyncio.FIRST_COMPLETED)
+        if leaving is not None and leaving.done() and not hearing.done():
+            leaving.result()
+            await _say_goodbye(channel, transfer, sending)
+        else:
+            hearing.result()
+    except (TransportError, Truncated) as error:
+        raise CliError(f"{error}; {GO_ON}", Exit.NETWORK) from None
+    except asyncio.CancelledError:
+        transfer.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_TIMEOUT):
+                await _say_goodbye(channel, transfer, sending)
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        line.clear()
+        await channel.abort()
+        await transfer.end()
+
+
+async def _say_goodbye(channel: Channel, transfer: Transfer, sending: asyncio.Task[None]) -> None:
+    """Let the last words out, and close. What was to be confirmed has been."""
+    draining = asyncio.create_task(transfer.drained())
+    try:
+        await asyncio.wait({draining, sending}, return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(E2EEError):
+            await channel.close()
+    finally:
+        draining.cancel()
+
+
+async def _hear(channel: Channel, transfer: Transfer) -> None:
+    async for message in channel:
+        if not is_file_message(message):
+            raise UnexpectedMessage("the peer wants something else than files")
+        transfer.hear(message)
+
+
+def raise_worst(rows: list[Row], what: str) -> None:
+    """Of files that have ended, say so where not all are whole. Raises CliError."""
+    failed = [row for row in rows if row.error is not None and row.error.code]
+    if failed:
+        error = failed[0].error
+        assert error is not None
+        raise CliError(f"{len(failed)} of {len(rows)} {what}", error.code)
