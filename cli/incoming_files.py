@@ -38,6 +38,10 @@ class Inbox:
             why = error.strerror if isinstance(error, OSError) else "not a name"
             raise CliError(f"{folder!r} is no folder for files: {why}", Exit.FILES) from None
 
+    def close(self) -> None:
+        """Once all that has begun has ended."""
+        os.close(self._fd)
+
     def path_of(self, name: str) -> str:
         """Where the user finds what has this name in it."""
         return os.path.join(self._folder, name)

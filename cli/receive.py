@@ -114,5 +114,8 @@ async def _take(
         return answer.lower() in {"y", "yes"}
 
     transfer = Transfer(inbox, decide, on_end, peer=contact.name)
-    await carry(encounter.channel, transfer, line, None)
+    try:
+        await carry(encounter.channel, transfer, line, None)
+    finally:
+        inbox.close()
     raise_worst(rows, "did not come")
