@@ -47,6 +47,12 @@ class ProgressLine:
         clear, self._shown = _CLEAR if self._shown else "", ""
         self._output.status(event, clear + human, **fields)
 
+    def failed(self, row: Row) -> None:
+        """Say why something is not whole."""
+        if row.error is not None:
+            message, code = str(row.error), row.error.code
+            self.say("failed", message, name=row.name, message=message, code=code)
+
     def clear(self) -> None:
         """Take the row away."""
         if self._shown:

@@ -89,7 +89,7 @@ async def _take(
                 row.path, event="received", name=row.name, path=row.path, size=row.size
             )
         else:
-            line.say("failed", str(row.error), name=row.name, code=row.error.code)
+            line.failed(row)
 
     async def decide(row: Row, offer: Offered) -> bool:
         what = "" if offer.count is None else f"a folder, {offer.count} files, "

@@ -42,7 +42,7 @@ async def send(
             size = human_size(row.size)
             line.say("sent", f"Sent {row.name} ({size})", name=row.name, size=row.size)
         else:
-            line.say("failed", str(row.error), name=row.name, code=row.error.code)
+            line.failed(row)
 
     async def decide(_row: Row, _offer: Offered) -> bool:
         return False
