@@ -47,7 +47,7 @@ def human_size(size: float) -> str:
 
 def _duration(seconds: float) -> str:
     """``0:42``, ``1:02:03``."""
-    minutes, rest = divmod(min(int(seconds + 0.5), 359_999), 60)
+    minutes, rest = divmod(int(min(seconds + 0.5, 359_999)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
