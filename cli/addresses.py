@@ -5,8 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 
-import ifaddr
-
 from .exits import CliError, Exit
 
 DEFAULT_PORT = 3233
@@ -56,6 +54,8 @@ def _bad(text: str) -> CliError:
 
 def own_addresses() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """All addresses of this machine, IPv4 first."""
+    import ifaddr  # noqa: PLC0415 -- it brings ctypes along
+
     found = [
         ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
         for adapter in ifaddr.get_adapters()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from e2ee.contacts import INVISIBLE
+from e2ee.invisible import INVISIBLE
 
 _EMOJI_STYLE = "\ufe0f"
 _JOINER = "\u200d"

@@ -1,40 +1,15 @@
-"""``e2ee id …``: who I am, and how my keys are kept."""
+"""``e2ee id …``: the options of the commands on who I am."""
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Annotated
 
 import typer
 
-from e2ee import Identity
-from e2ee.backup import PHRASE_LENGTH, backup_phrase, restore
-from e2ee.errors import FileError
-from e2ee.ids import whole_word
-from e2ee.private_file import as_path, write_private
-
-from . import ask
-from .book import Book
-from .exits import CliError, Exit
-from .home import (
-    identity_path,
-    make_home,
-    own_identity,
-    present,
-    rewrite,
-    unlocked_identity,
-)
-from .lines import STDIN
 from .output import Output
-from .passphrases import ask_passphrase, read_passphrase
 from .reports import JsonOption, report_errors
-from .signals import run
-from .ways import way
 
 app = typer.Typer(help="Who I am: show, export, import, passphrase, rotate-device.")
-
-TITLE = "e2ee backup of an identity"
 
 
 @app.callback(invoke_without_command=True)
@@ -42,21 +17,17 @@ def identity(context: typer.Context, json: JsonOption = False) -> None:
     """Who I am: my id and my safety words. Makes an identity on first use."""
     if context.invoked_subcommand is None:
         show(json)
+    elif json:
+        raise typer.BadParameter(f"--json stands after {context.invoked_subcommand}")
 
 
 @app.command()
 def show(json: JsonOption = False) -> None:
     """My id and my safety words."""
+    from . import own_identity
+
     output = Output(as_json=json)
-
-    def work() -> None:
-        identity = own_identity(output)
-        words = " ".join(identity.words)
-        output.data(
-            f"{identity.id}\nsafety words: {words}", id=identity.id, words=list(identity.words)
-        )
-
-    report_errors(output, work)
+    report_errors(output, lambda: own_identity.show(output))
 
 
 @app.command()
@@ -64,87 +35,25 @@ def export(
     file: Annotated[
         str | None, typer.Option("--output", metavar="FILE", help="Write it to this new file.")
     ] = None,
+    json: JsonOption = False,
 ) -> None:
     """A backup of my identity as words, to print and lock away. Whoever has it can be me."""
-    output = Output(as_json=False)
+    from . import own_identity
 
-    def work() -> None:
-        text = _printable(own_identity(output))
-        if file is None:
-            output.data(text)
-            return
-        write_private(
-            as_path(file, FileError), (text + "\n").encode(), replace=False, error=FileError
-        )
-        output.status("exported", f"Written to {file}. Print it, or put it where only you can get.")
-
-    report_errors(output, work)
-
-
-def _printable(identity: Identity) -> str:
-    words = backup_phrase(identity)
-    rows = [
-        "  ".join(
-            f"{at + 1:2} {word:<14}" for at, word in enumerate(words) if at // 4 == row
-        ).rstrip()
-        for row in range((PHRASE_LENGTH + 3) // 4)
-    ]
-    return "\n".join(
-        [
-            TITLE,
-            identity.id,
-            "Whoever has these words can be you. To restore: e2ee id import",
-            "",
-            *rows,
-        ]
-    )
+    output = Output(as_json=json)
+    report_errors(output, lambda: own_identity.export(file, output))
 
 
 @app.command("import")
-def import_identity() -> None:
-    """Restore an identity from its backup: type the words, or pipe the exported text in."""
-    output = Output(as_json=False)
+def import_identity(json: JsonOption = False) -> None:
+    """Restore an identity from its backup: type the words, or pipe the exported text in.
 
-    def work() -> None:
-        path = identity_path()
-        if os.path.lexists(path):
-            raise CliError(
-                f"there is an identity in {path} already, and it was left as it is; restore the "
-                "backup beside it: e2ee --profile NAME id import",
-                Exit.USAGE,
-            )
-        words: list[str] = []
-        run(_ask_words(words, output))
-        identity = restore(words, now=present())
-        make_home(path)
-        identity.save(path)
-        output.status("restored", f"Restored in {path}, with a new device key.")
-        output.data(identity.id)
-
-    report_errors(output, work)
-
-
-async def _ask_words(words: list[str], output: Output) -> None:
-    """Numbers, and the lines before the words in the exported text, are passed over.
-
-    A person types a line with a mistake again, and not the whole backup.
+    It is read from standard input.
     """
-    empty = 0
-    while len(words) < PHRASE_LENGTH:
-        line = await ask.line(f"Words, from number {len(words) + 1}: ")
-        empty = 0 if line else empty + 1
-        if empty > 1 and not os.isatty(STDIN):
-            break  # The input has ended.
-        if line.startswith((TITLE, "e2ee1", "Whoever has")):
-            continue
-        typed = re.findall(r"[^\s\d]+", line)
-        strange = next((word for word in typed if whole_word(word) is None), None)
-        if strange is not None and os.isatty(STDIN):
-            output.status(
-                "not_in_list", f"{strange[:20]!r} is not in the list of words; that line again."
-            )
-        else:
-            words += typed
+    from . import own_identity
+
+    output = Output(as_json=json)
+    report_errors(output, lambda: own_identity.bring_back(output))
 
 
 @app.command()
@@ -154,55 +63,22 @@ def passphrase(
         typer.Option(metavar="FILE", help="Read the new passphrase from this file's first line."),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Unlock the file for good.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Lock my identity with a passphrase, change it, or remove it."""
-    output = Output(as_json=False)
+    """Lock my identity with a passphrase, change it, or remove it.
 
-    def work() -> None:
-        if remove and new_file:
-            raise CliError("--remove and --new-file exclude each other", Exit.USAGE)
-        _, old = unlocked_identity(output)
-        new = None
-        if not remove:
-            new = read_passphrase(new_file) if new_file else _ask_twice()
-        rewrite(lambda identity: identity, old, new)
-        output.status(
-            "passphrase",
-            "The identity is locked with the new passphrase. If it is forgotten, only a backup "
-            f"helps: {way('id', 'export')}"
-            if new
-            else "The identity has no passphrase now.",
-        )
+    I ask at the terminal; standard input is not read.
+    """
+    from . import own_identity
 
-    report_errors(output, work)
-
-
-def _ask_twice() -> str:
-    instead = "name a file that holds the new one with --new-file"
-    new = ask_passphrase("New passphrase: ", instead)
-    if not new:
-        raise CliError("an empty passphrase locks nothing; to remove it: --remove", Exit.USAGE)
-    if ask_passphrase("The same again: ", instead) != new:
-        raise CliError("these were two different passphrases; nothing was changed", Exit.USAGE)
-    return new
+    output = Output(as_json=json)
+    report_errors(output, lambda: own_identity.passphrase(new_file, output, remove=remove))
 
 
 @app.command("rotate-device")
-def rotate_device() -> None:
+def rotate_device(json: JsonOption = False) -> None:
     """Make a new device key, for instance after this machine was in other hands."""
-    output = Output(as_json=False)
+    from . import own_identity
 
-    def work() -> None:
-        identity, passphrase = unlocked_identity(output)
-        now = present()
-        rewrite(lambda identity: identity.rotated(now), passphrase, passphrase)
-        # In this order: numbers that are forgotten too early would let old calls in again.
-        Book(identity).change(lambda contacts: contacts.forget_calls())
-        output.status(
-            "rotated",
-            "This machine has a new device key; you are who you were. Start each `e2ee listen`\n"
-            "that runs now anew. Contacts whom you answer with `e2ee listen --known` have to\n"
-            "reach you once with `e2ee listen`, to learn the key.",
-        )
-
-    report_errors(output, work)
+    output = Output(as_json=json)
+    report_errors(output, lambda: own_identity.rotate_device(output))

@@ -1,4 +1,8 @@
-"""The command line: each command's options, and what becomes of its errors."""
+"""The command line: each command's options, and what becomes of its errors.
+
+A command imports what it needs when it runs: most calls need little of it, and completion and
+``--help`` none.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,12 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from . import connect as connecting
 from . import contact_commands, history_commands, identity_commands
-from . import demo as demonstration
-from . import doctor as diagnosis
-from . import invite as inviting
-from . import join as joining
-from . import listen as listening
-from . import receive as receiving
-from . import send as sending
 from .addresses import DEFAULT_PORT
-from .book import Book
 from .exits import Exit
-from .home import own_identity
 from .output import Output
-from .profile import open_profile
 from .reports import JsonOption, report, report_errors
-from .signals import run
 from .ways import PROFILE_VARIABLE
-from .who_is_nearby import show_nearby
 
 app = typer.Typer(
     name="e2ee",
@@ -70,7 +61,7 @@ def _options(
             raise typer.BadParameter("a profile has a name")
         os.environ[PROFILE_VARIABLE] = profile
     if show_version:
-        from importlib.metadata import version  # noqa: PLC0415 -- starting is quicker so
+        from importlib.metadata import version
 
         typer.echo(f"e2ee {version('e2ee-session')}")
     elif context.invoked_subcommand is None:
@@ -84,6 +75,9 @@ def demo(
     ] = False,
 ) -> None:
     """Chat with a second process on this machine; nothing else is needed."""
+    from . import demo as demonstration
+    from .signals import run
+
     output = Output(as_json=False, always_label=True)
     report_errors(output, lambda: run(demonstration.demo(wire=wire, output=output)))
 
@@ -106,6 +100,10 @@ def listen(
     json: JsonOption = False,
 ) -> None:
     """Wait for people to connect, and chat with each."""
+    from . import listen as listening
+    from .profile import open_profile
+    from .signals import run
+
     output = Output(as_json=json)
 
     def work() -> None:
@@ -136,6 +134,10 @@ def connect(
     json: JsonOption = False,
 ) -> None:
     """Connect to somebody who listens, and chat. Reads lines from standard input."""
+    from . import connect as connecting
+    from .profile import open_profile
+    from .signals import run
+
     output = Output(as_json=json)
 
     def work() -> None:
@@ -148,6 +150,11 @@ def connect(
 @app.command()
 def nearby(json: JsonOption = False) -> None:
     """Which contacts show on this network that they are listening."""
+    from .book import Book
+    from .home import own_identity
+    from .signals import run
+    from .who_is_nearby import show_nearby
+
     output = Output(as_json=json)
     report_errors(output, lambda: run(show_nearby(Book(own_identity(output)), output)))
 
@@ -155,6 +162,9 @@ def nearby(json: JsonOption = False) -> None:
 @app.command()
 def doctor(json: JsonOption = False) -> None:
     """Look for what may keep me from chatting, and say what to do. Changes nothing."""
+    from . import doctor as diagnosis
+    from .signals import run
+
     output = Output(as_json=json)
     report_errors(output, lambda: run(diagnosis.doctor(output)))
 
@@ -175,6 +185,10 @@ def send(
     json: JsonOption = False,
 ) -> None:
     """Send files and folders to somebody who runs e2ee receive."""
+    from . import send as sending
+    from .profile import open_profile
+    from .signals import run
+
     output = Output(as_json=json)
 
     def work() -> None:
@@ -197,6 +211,10 @@ def receive(
     json: JsonOption = False,
 ) -> None:
     """Wait for somebody to send files, and take what I want of them."""
+    from . import receive as receiving
+    from .profile import open_profile
+    from .signals import run
+
     output = Output(as_json=json)
 
     def work() -> None:
@@ -225,6 +243,10 @@ def join(
     json: JsonOption = False,
 ) -> None:
     """Come in by somebody's invitation, and chat."""
+    from . import join as joining
+    from .profile import open_profile
+    from .signals import run
+
     output = Output(as_json=json)
 
     def work() -> None:
@@ -260,6 +282,10 @@ def invite(
     """Let somebody in who shares nothing with me yet, and chat."""
     if context.invoked_subcommand is not None:
         return
+    from . import invite as inviting
+    from .profile import open_profile
+    from .signals import run
+
     output = Output(as_json=json)
 
     def work() -> None:
@@ -276,6 +302,10 @@ def invite(
 @invite_app.command("list")
 def list_links(json: JsonOption = False) -> None:
     """The links that are pending."""
+    from . import invite as inviting
+    from .book import Book
+    from .home import own_identity
+
     output = Output(as_json=json)
     report_errors(output, lambda: inviting.list_links(Book(own_identity(output)), output))
 
@@ -283,9 +313,14 @@ def list_links(json: JsonOption = False) -> None:
 @invite_app.command("revoke")
 def revoke_link(
     link: Annotated[str, typer.Argument(metavar="LINK", help="Its eight digits in the list.")],
+    json: JsonOption = False,
 ) -> None:
     """Make a pending link useless."""
-    output = Output(as_json=False)
+    from . import invite as inviting
+    from .book import Book
+    from .home import own_identity
+
+    output = Output(as_json=json)
     report_errors(output, lambda: inviting.revoke_link(Book(own_identity(output)), link, output))
 
 

@@ -6,16 +6,20 @@ to a stuck pipe may never return.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
 
 async def in_thread(call: Callable[[], T]) -> T:
     """What ``call()`` gives or raises. Cancelling this leaves the call behind to end by itself."""
+    import asyncio  # noqa: PLC0415 -- it runs here already, and programs without it start quicker
+
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
 

@@ -32,6 +32,7 @@ from e2ee.errors import (
     UsageError,
 )
 from e2ee.ids import check_identity_key, decode_id, encode_id, safety_words
+from e2ee.invisible import INVISIBLE
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.messages import MAX_CLAIMED_NAME, Key, Seconds, WireModel, decode, encode
 
@@ -448,19 +449,6 @@ def fold_name(name: str) -> str:
     """Equal for names that differ in case or in Unicode form only."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
-
-INVISIBLE = frozenset(
-    map(
-        chr,
-        [
-            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
-            *range(0x180B, 0x1810),
-            *range(0xFE00, 0xFE10),
-            *range(0xE0100, 0xE01F0),
-        ],
-    )
-)
-"""Letters, marks and variation selectors: printable to Python, though screens show nothing."""
 
 _FORBIDDEN_IN_NAMES = re.compile(r"""[/:@#"'\\()\[\]<>]|^-|^e2ee1|^\s|\s$""")
 

@@ -133,7 +133,11 @@ def test_id_and_id_show_are_the_same(ids: Id) -> None:
     assert plain == ids.run("id", "show") == (0, f"{identity.id}\nsafety words: {words}\n", "")
     as_json = ids.run("id", "--json")
     assert as_json == ids.run("id", "show", "--json")
-    assert json.loads(as_json[1]) == {"id": identity.id, "words": list(identity.words)}
+    assert json.loads(as_json[1]) == {
+        "event": "identity",
+        "id": identity.id,
+        "words": list(identity.words),
+    }
 
 
 def test_processes_that_make_the_identity_at_once_agree_on_one(ids: Id) -> None:
