@@ -77,7 +77,9 @@ async def invite_by_code(
             )
             here = ["e2ee join"] if discoverable else []
             lines = here + [f"e2ee join --at {address}" for address in told]
-            output.data(str(code), code=str(code), number=code.number, at=told, port=port)
+            output.data(
+                str(code), event="code", code=str(code), number=code.number, at=told, port=port
+            )
             output.status(
                 "inviting",
                 "Tell the other person this code, by voice or in another way that nobody else\n"
@@ -158,7 +160,7 @@ async def invite_by_link(
             picture = qr(link.text.upper(), shutil.get_terminal_size().columns)
             if picture is not None:
                 output.status("qr", picture, text=link.text)
-        output.data(link.text, link=link.text, expires=pending.expires)
+        output.data(link.text, event="link", link=link.text, expires=pending.expires)
         until = time.strftime("%Y-%m-%d %H:%M", time.localtime(pending.expires))
         later = way("listen", *([] if port == DEFAULT_PORT else ["--port", str(port)]))
         output.status(
@@ -203,6 +205,7 @@ def list_links(book: Book, output: Output) -> None:
         output.data(
             f"{short}  {state}, made {day(pending.created)}, good until "
             f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(pending.expires))}{whom}",
+            event="pending_link",
             link=short,
             state=state,
             created=pending.created,

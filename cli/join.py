@@ -91,9 +91,8 @@ async def _invitation(
                 f"`{way('join', '--link')}` and paste it",
                 Exit.USAGE,
             )
-        output.status(
-            "warning", "Others on this machine can see a code on the command line while it is used."
-        )
+        warning = "Others on this machine can see a code on the command line while it is used."
+        output.status("warning", warning, text=warning)
         return SpokenCode.parse(code)
     if file is not None:
         text = await in_thread(lambda: _read(file))

@@ -324,6 +324,16 @@ def revoke_link(
     report_errors(output, lambda: inviting.revoke_link(Book(own_identity(output)), link, output))
 
 
+@app.command()
+def schema() -> None:
+    """The JSON Schema of what --json says."""
+    from json import dumps
+
+    from .events import schema as json_schema
+
+    typer.echo(dumps(json_schema(), indent=2))
+
+
 def main() -> NoReturn:
     # A dump of memory would hold keys.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

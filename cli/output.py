@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from .clean import clean, fold
+from .events import VERSION
 from .exits import CliError, Exit
 from .threads import in_thread
 
@@ -47,7 +48,7 @@ class Output:
         Raises BrokenPipeError where nobody reads stdout any more, CliError where it is full.
         """
         if self._as_json:
-            line = _json(event="message", **{"from": speaker}, **fields, text=body)
+            line = _json("message", **{"from": speaker}, **fields, text=body)
         else:
             line = self._shown(f"{speaker}: " if self._label else "", body)
         data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
@@ -56,13 +57,13 @@ class Output:
         else:
             await in_thread(lambda: _write(data))
 
-    def data(self, human: str, **fields: Any) -> None:
-        """The result that a command was called for, on stdout."""
-        _write(((_json(**fields) if self._as_json else human) + "\n").encode())
+    def data(self, human: str, *, event: str, **fields: Any) -> None:
+        """The result that a command was called for, on stdout. cli/events.py has the events."""
+        _write(((_json(event, **fields) if self._as_json else human) + "\n").encode())
 
     def kept(self, label: str, body: str, **fields: Any) -> None:
         """A text of a chat that was kept, as a result on stdout. Raises as ``line``."""
-        self.data(self._shown(label, body), **fields)
+        self.data(self._shown(label, body), event="kept", **fields)
 
     def _shown(self, label: str, body: str) -> str:
         """A text that cannot pose as anything but what its label says."""
@@ -71,10 +72,11 @@ class Output:
 
     def status(self, event: str, human: str, **fields: Any) -> None:
         """Something that the program has to say; ``human`` may have several lines.
+        cli/events.py has the events.
 
         Where nobody reads stderr it is dropped: nothing waits for that.
         """
-        text = _json(event=event, **fields) if self._as_json else human
+        text = _json(event, **fields) if self._as_json else human
         data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
         if self._stderr_writer is None or not self._stderr_writer.is_alive():
             self._stderr_writer = threading.Thread(target=_write_stderr, args=(data,), daemon=True)
@@ -108,6 +110,8 @@ def _columns() -> int:
     return 0
 
 
-def _json(**fields: Any) -> str:
+def _json(event: str, **fields: Any) -> str:
     # ASCII only: what a peer sends cannot reach a terminal as anything but \u escapes.
-    return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))
+    return json.dumps(
+        {"v": VERSION, "event": event, **fields}, ensure_ascii=True, separators=(",", ":")
+    )

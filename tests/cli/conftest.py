@@ -14,12 +14,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pexpect
 import pytest
+from jsonschema import Draft202012Validator
+
+from e2ee_cli.events import schema
 
 PROGRAM = str(Path(sys.executable).with_name("e2ee"))
+
+SCHEMA = schema()
+VALIDATORS = {
+    event: Draft202012Validator({"$ref": f"#/$defs/{event}", "$defs": SCHEMA["$defs"]})
+    for event in SCHEMA["$defs"]
+}
+
+
+def check_json(text: str) -> None:
+    """Each line is one object of an event that cli/events.py has, with its fields and no other."""
+    for line in text.splitlines():
+        event = json.loads(line)["event"]
+        assert event in VALIDATORS, f"cli/events.py has no such event: {line}"
+        wrong = [error.message for error in VALIDATORS[event].iter_errors(json.loads(line))]
+        assert not wrong, f"cli/events.py says otherwise: {line}: {wrong}"
 
 
 class Program:
@@ -59,7 +77,10 @@ class Program:
         out, err = process.communicate(stdin, timeout)
         assert b"Traceback" not in err, err.decode()
         assert b"never retrieved" not in err, err.decode()
-        return process.returncode, (out or b"").decode(), err.decode()
+        texts = (out or b"").decode(), err.decode()
+        if "--json" in cast("list[str]", process.args):
+            check_json("".join(texts))
+        return process.returncode, *texts
 
     def listen(
         self, *arguments: str, person: str = "bob", **options: Any
@@ -79,6 +100,7 @@ class Program:
         assert process.stderr is not None
         for line in process.stderr:
             if b"listening" in line:
+                check_json(line.decode())
                 return process, f"127.0.0.1:{json.loads(line)['port']}"
             if b"e2ee connect" in line:
                 return process, line.split()[-1].decode()

@@ -134,6 +134,7 @@ def test_id_and_id_show_are_the_same(ids: Id) -> None:
     as_json = ids.run("id", "--json")
     assert as_json == ids.run("id", "show", "--json")
     assert json.loads(as_json[1]) == {
+        "v": 1,
         "event": "identity",
         "id": identity.id,
         "words": list(identity.words),

@@ -83,7 +83,7 @@ def test_json_is_one_object_a_line_on_both_streams(e2ee: Any) -> None:
     assert {message.pop("peer") for message in messages} == {e2ee.id_of("alice")}
     first, second = (message.pop("id").split(".") for message in messages)
     assert (first[0], first[1], second[1]) == (second[0], "1", "2")
-    assert [message.keys() for message in messages] == [{"from"}, {"from"}]
+    assert [message.keys() for message in messages] == [{"v", "from"}, {"v", "from"}]
     assert [json.loads(line)["event"] for line in err.splitlines()] == ["connected", "left"]
 
 
