@@ -6,9 +6,7 @@ import ipaddress
 import re
 
 from .exits import CliError, Exit
-
-DEFAULT_PORT = 3233
-"""What "e2ee" spells on a telephone."""
+from .settings import DEFAULT_PORT
 
 
 def parse_address(text: str) -> tuple[str, int]:

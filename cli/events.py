@@ -215,6 +215,7 @@ EVENTS: Mapping[str, Event] = {
         {
             "message": Field(TEXT, "for a person; may have several lines"),
             "code": Field({"type": "integer", "minimum": 1}, "the exit code", logged=True),
+            "kind": Field(TEXT, "what of error, as the program calls it", logged=True),
             "name": Field(
                 TEXT, "for another identity than that of a contact: the contact", optional=True
             ),

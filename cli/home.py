@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from e2ee import Identity
+import e2ee
 from e2ee.errors import IdentityFileError, IdentityLocked, InvalidPassphrase, WrongPassphrase
 from e2ee.private_file import alone
 
@@ -59,7 +59,7 @@ def present() -> float:
     return now
 
 
-def own_identity(output: Output) -> Identity:
+def own_identity(output: Output) -> e2ee.Identity:
     """Load the identity; make it on first use; renew its certificate in time.
 
     Raises IdentityFileError, CliError.
@@ -67,7 +67,7 @@ def own_identity(output: Output) -> Identity:
     return unlocked_identity(output)[0]
 
 
-def unlocked_identity(output: Output) -> tuple[Identity, str | None]:
+def unlocked_identity(output: Output) -> tuple[e2ee.Identity, str | None]:
     """The identity, and the passphrase that its file is locked with, if it is."""
     path = identity_path()
     now = present()
@@ -82,7 +82,9 @@ def unlocked_identity(output: Output) -> tuple[Identity, str | None]:
     return identity, passphrase
 
 
-def rewrite(change: Callable[[Identity], Identity], old: str | None, new: str | None) -> None:
+def rewrite(
+    change: Callable[[e2ee.Identity], e2ee.Identity], old: str | None, new: str | None
+) -> None:
     """Change what the identity file has now; ``old`` and ``new`` are its passphrases.
 
     A file that another program has changed meanwhile keeps that, and one that it has locked stays
@@ -90,7 +92,7 @@ def rewrite(change: Callable[[Identity], Identity], old: str | None, new: str | 
     """
     path = identity_path()
     with alone(path, error=IdentityFileError, busy=IdentityFileError):
-        change(Identity.load(path, old)).save(path, replace=True, passphrase=new)
+        change(e2ee.Identity.load(path, old)).save(path, replace=True, passphrase=new)
 
 
 def make_home(path: Path) -> None:
@@ -107,7 +109,7 @@ def make_home(path: Path) -> None:
 def _make(path: Path, output: Output, now: float) -> None:
     make_home(path)
     try:
-        Identity.generate(now=now).save(path)
+        e2ee.Identity.generate(now=now).save(path)
     except IdentityFileError:
         if not path.exists():
             raise
@@ -115,15 +117,15 @@ def _make(path: Path, output: Output, now: float) -> None:
     output.status("identity_created", f"Made a new identity in {path}", path=str(path))
 
 
-def _load(path: Path, output: Output) -> tuple[Identity, str | None]:
+def _load(path: Path, output: Output) -> tuple[e2ee.Identity, str | None]:
     try:
-        return Identity.load(path), None
+        return e2ee.Identity.load(path), None
     except IdentityLocked:
         pass
     if file := os.environ.get(PASSPHRASE_VARIABLE):
         passphrase = read_passphrase(file)
         try:
-            return Identity.load(path, passphrase), passphrase
+            return e2ee.Identity.load(path, passphrase), passphrase
         except (WrongPassphrase, InvalidPassphrase):
             raise CliError(
                 f"the passphrase in {file} does not open {path}; correct it there", Exit.IN_USE
@@ -133,7 +135,7 @@ def _load(path: Path, output: Output) -> tuple[Identity, str | None]:
             "Passphrase: ", f"put it into a file and name that in {PASSPHRASE_VARIABLE}"
         )
         try:
-            return Identity.load(path, passphrase), passphrase
+            return e2ee.Identity.load(path, passphrase), passphrase
         except (WrongPassphrase, InvalidPassphrase):
             output.status("wrong_passphrase", f"That is not the passphrase. Tries left: {left}")
     raise CliError(

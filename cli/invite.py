@@ -15,7 +15,7 @@ from e2ee.contacts import ContactBook
 from e2ee.errors import TrustRefused
 from e2ee.invitation import MAX_ADDRESSES, SpokenCode
 
-from .addresses import DEFAULT_PORT, parse_address, with_port
+from .addresses import parse_address, with_port
 from .book import Book
 from .chat import Chat
 from .discovery import NumberTaken, advertised
@@ -26,6 +26,7 @@ from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
 from .qr import qr
+from .settings import DEFAULT_PORT
 from .view import View
 from .waiting import Waiting, addresses_of, plain_host
 from .ways import way

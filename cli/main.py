@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import time
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from . import contact_commands, history_commands, identity_commands
-from .addresses import DEFAULT_PORT
-from .exits import Exit
+from . import contact_commands, history_commands, identity_commands, settings
+from .exits import CliError, Exit
 from .output import Output
 from .reports import JsonOption, report, report_errors
+from .settings import DEFAULT_PORT
 from .ways import PROFILE_VARIABLE
 
 app = typer.Typer(
@@ -45,21 +46,42 @@ Require = Annotated[
 Alias = Annotated[str, typer.Option("--as", metavar="NAME", help="What I call the other person.")]
 
 
+def _be(profile: str | None) -> None:
+    """Before the other options, whose defaults are the profile's."""
+    if profile is not None:
+        if not profile:
+            raise typer.BadParameter("a profile has a name")
+        os.environ[PROFILE_VARIABLE] = profile
+
+
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.")
     ] = False,
-    profile: Annotated[
+    profile: Annotated[  # noqa: ARG001 -- its callback has it
         str | None,
-        typer.Option(metavar="NAME", help="Be this one of several people; also E2EE_PROFILE."),
+        typer.Option(
+            metavar="NAME",
+            help="Be this one of several people; also E2EE_PROFILE.",
+            is_eager=True,
+            callback=_be,
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what I do.")] = False,
+    log_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write what I do to the end of this file.")
     ] = None,
 ) -> None:
-    if profile is not None:
-        if not profile:
-            raise typer.BadParameter("a profile has a name")
-        os.environ[PROFILE_VARIABLE] = profile
+    Output.quiet = quiet
+    if verbose or log_file is not None:
+        from . import logs
+
+        output = Output(as_json=_json_is_asked_for())
+        logs.begin(output, verbose=verbose and not quiet, file=log_file)
+    Output.tell_observers("started", command=context.invoked_subcommand)
     if show_version:
         from importlib.metadata import version
 
@@ -341,16 +363,31 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's encoding lacks is shown as an escape, not as a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    output = Output(as_json="--json" in sys.argv)  # For errors from before a command has begun.
+    # For errors from before a command has begun.
+    output = Output(as_json=_json_is_asked_for())
+    began = time.monotonic()
+    command = typer.main.get_command(app)
+    if "--help" not in sys.argv:  # Which is there whatever the configuration says.
+        settings.apply(command)
     try:
-        code = app(standalone_mode=False)
+        code = command(standalone_mode=False) or 0
     except typer.TyperException as error:
         code = error.exit_code
-        report(output, f"{error.format_message().rstrip('.')}; see e2ee --help", code)
+        message = f"{error.format_message().rstrip('.')}; see e2ee --help"
+        report(output, message, code, type(error).__name__)
+    except CliError as error:
+        code = error.code
+        report(output, str(error), code, type(error).__name__)
     except OSError as error:  # From --help and --version; commands report their own.
         code = Exit.FILES
-        report(output, f"cannot write to standard output: {error.strerror}", code)
+        message = f"cannot write to standard output: {error.strerror}"
+        report(output, message, code, type(error).__name__)
+    Output.tell_observers("ended", code=int(code), seconds=round(time.monotonic() - began, 3))
     sys.exit(code)
+
+
+def _json_is_asked_for() -> bool:
+    return "--json" in sys.argv
 
 
 def _open_missing_streams() -> None:

@@ -12,7 +12,8 @@ import select
 import stat
 import sys
 import threading
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from .clean import clean, fold
 from .events import VERSION
@@ -27,6 +28,12 @@ STDERR_PATIENCE = 1.0
 
 
 class Output:
+    quiet: ClassVar[bool] = False
+    """Whether nothing but errors is said on stderr."""
+
+    observers: ClassVar[list[Callable[[str, Mapping[str, Any]], None]]] = []
+    """They get every event but a text of the chat, with its fields, secret ones too."""
+
     def __init__(self, *, as_json: bool, always_label: bool = False) -> None:
         """``always_label`` marks lines with their speaker even where stdout is no terminal."""
         self._as_json = as_json
@@ -34,6 +41,12 @@ class Output:
         self._terminal = os.isatty(STDOUT)
         self._pipe = stat.S_ISFIFO(os.fstat(STDOUT).st_mode)
         self._label = not as_json and (self._terminal or always_label)
+
+    @classmethod
+    def tell_observers(cls, event: str, **fields: Any) -> None:
+        """Something that is not said, but may be of interest to them."""
+        for observe in cls.observers:
+            observe(event, fields)
 
     @property
     def to_terminal(self) -> bool:
@@ -59,6 +72,7 @@ class Output:
 
     def data(self, human: str, *, event: str, **fields: Any) -> None:
         """The result that a command was called for, on stdout. cli/events.py has the events."""
+        self.tell_observers(event, **fields)
         _write(((_json(event, **fields) if self._as_json else human) + "\n").encode())
 
     def kept(self, label: str, body: str, **fields: Any) -> None:
@@ -76,6 +90,9 @@ class Output:
 
         Where nobody reads stderr it is dropped: nothing waits for that.
         """
+        self.tell_observers(event, **fields)
+        if self.quiet and event != "error":
+            return
         text = _json(event, **fields) if self._as_json else human
         data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
         if self._stderr_writer is None or not self._stderr_writer.is_alive():

@@ -23,12 +23,14 @@ def report_errors(output: Output, work: Callable[[], None]) -> None:
     except Exception as error:  # noqa: BLE001 -- a user never sees a traceback
         code = exit_code(error)
         fields = error.fields if isinstance(error, CliError) else {}
-        report(output, describe(error), code, **fields)
+        report(output, describe(error), code, type(error).__name__, **fields)
         raise typer.Exit(code) from None
 
 
-def report(output: Output, message: str, code: int, **fields: object) -> None:
-    """Say what went wrong."""
+def report(output: Output, message: str, code: int, kind: str, **fields: object) -> None:
+    """Say what went wrong. ``kind`` -- the name of the exception's class."""
     # The terminal has just shown ^C where the cursor was.
     begin = "\n" if code == Exit.INTERRUPTED and os.isatty(0) else ""
-    output.status("error", f"{begin}e2ee: {message}", message=message, code=code, **fields)
+    output.status(
+        "error", f"{begin}e2ee: {message}", message=message, code=code, kind=kind, **fields
+    )

@@ -26,7 +26,7 @@ def test_the_command_prints_a_valid_schema(e2ee: Any) -> None:
 def test_a_line_is_one_event_with_its_fields_and_nothing_else() -> None:
     validator = Draft202012Validator(schema())
     validator.validate({"v": 1, "event": "connecting", "address": "127.0.0.1:1"})
-    validator.validate({"v": 1, "event": "error", "message": "no", "code": 4})
+    validator.validate({"v": 1, "event": "error", "message": "no", "code": 4, "kind": "X"})
     for wrong in (
         {"event": "connecting", "address": "127.0.0.1:1"},
         {"v": 2, "event": "connecting", "address": "127.0.0.1:1"},

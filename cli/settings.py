@@ -1,0 +1,199 @@
+"""What can be set once and for all: one table of keys, from which the options get their defaults.
+
+The command line counts before the environment, that before ``config.toml`` in the profile's
+folder, and that before the default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .clean import clean
+from .exits import CliError, Exit
+from .home import home
+
+CONFIG_FILE = "config.toml"
+
+DEFAULT_PORT = 3233
+"""What "e2ee" spells on a telephone."""
+
+MAX_NAME = 32
+"""Characters; no more of a claimed name is shown anywhere."""
+
+MAX_HISTORY_DAYS = 36_500
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """``values`` -- what it can be, for a person. ``check`` -- gives the value of one in the file;
+    raises ValueError. ``parse`` -- gives one in the file for a text of the environment, likewise.
+    ``option`` -- whether commands have an option of this name.
+    """
+
+    meaning: str
+    values: str
+    default: str
+    check: Callable[[object], object]
+    parse: Callable[[str], object] = str
+    option: bool = True
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or clean(value) != value:
+        raise ValueError
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError  # noqa: TRY004 -- one error for all that it cannot be
+    return value
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_535:
+        raise ValueError
+    return value
+
+
+def _days(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_HISTORY_DAYS:
+        raise ValueError
+    return value
+
+
+def _grade(value: object) -> str:
+    if value not in ("seen", "invited", "verified"):
+        raise ValueError
+    return str(value)
+
+
+def _name(value: object) -> str:
+    name = unicodedata.normalize("NFC", value) if isinstance(value, str) else "\n"
+    if len(name) > MAX_NAME or clean(name) != name:
+        raise ValueError
+    return name
+
+
+def _parse_flag(text: str) -> object:
+    return {"true": True, "false": False}.get(text)
+
+
+SETTINGS = {
+    "require": Setting(
+        "talk only to who is known at least so well",
+        "one of seen, invited, verified",
+        "nobody is refused",
+        _grade,
+    ),
+    "name": Setting(
+        "what I call myself, for contacts to see",
+        f"a text of at most {MAX_NAME} visible characters",
+        "no name",
+        _name,
+        option=False,
+    ),
+    "host": Setting("listen on this address only", "a text", "all addresses", _text),
+    "port": Setting(
+        "listen on this port; 0 for any free one",
+        "a whole number from 0 to 65535",
+        str(DEFAULT_PORT),
+        _port,
+        parse=int,
+    ),
+    "history": Setting(
+        "keep what is said in chats, encrypted for me", "true or false", "false", _flag, _parse_flag
+    ),
+    "history_days": Setting(
+        "keep it for so many days",
+        f"a whole number from 1 to {MAX_HISTORY_DAYS}",
+        "for ever",
+        _days,
+        parse=int,
+        option=False,
+    ),
+    "quiet": Setting(
+        "say nothing on standard error but errors", "true or false", "false", _flag, _parse_flag
+    ),
+    "verbose": Setting(
+        "say on standard error what I do", "true or false", "false", _flag, _parse_flag
+    ),
+    "log_file": Setting("write what I do to the end of this file", "a text", "no file", _text),
+}
+
+
+def variable(key: str) -> str:
+    """The environment variable of a key."""
+    return f"E2EE_{key.upper()}"
+
+
+def option(key: str) -> str:
+    """The long option of a key."""
+    return f"--{key.replace('_', '-')}"
+
+
+def setting(key: str) -> Any:
+    """What the environment or the file says of a key; None where neither does. Raises CliError."""
+    if given := os.environ.get(variable(key)):
+        with _named(key, f"the environment: {variable(key)}"):
+            return SETTINGS[key].check(SETTINGS[key].parse(given))
+    return read_file().get(key)
+
+
+def read_file() -> dict[str, Any]:
+    """The keys that ``config.toml`` has. Raises CliError, which names the file and what is wrong
+    with it.
+    """
+    path = home() / CONFIG_FILE
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}", Exit.FILES) from None
+    import tomllib  # noqa: PLC0415 -- most have no file
+
+    try:
+        values = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:
+        raise CliError(f"{path} is not TOML: {clean(str(error))}", Exit.USAGE) from None
+    for key in values:
+        if key not in SETTINGS:
+            raise CliError(f"{path} has {key!r}, which means nothing{_nearest(key)}", Exit.USAGE)
+        with _named(key, f"{path}: {key}"):
+            values[key] = SETTINGS[key].check(values[key])
+    return values
+
+
+@contextlib.contextmanager
+def _named(key: str, where: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise CliError(f"{where} is {SETTINGS[key].values}", Exit.USAGE) from None
+
+
+def _nearest(key: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 -- for this error only
+
+    found = get_close_matches(key, SETTINGS, n=1)
+    return f"; did you mean {found[0]!r}?" if found else f"; there are {', '.join(SETTINGS)}"
+
+
+class _Defaults(dict[str, Any]):
+    """What is set, as the parser of the command line asks for it: not looked up before."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return setting(key) if key in SETTINGS else default
+
+
+def apply(command: Any) -> None:
+    """What is set is the default of each option of a key's name, in this command and below."""
+    command.context_settings["default_map"] = _Defaults()
+    for below in getattr(command, "commands", {}).values():
+        apply(below)
