@@ -39,7 +39,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from .clean import clean
 from .commands import CommandHelp
-from .completion import CommandCompleter
+from .chat_completion import CommandCompleter
 from .frames import Frames
 from .output import STDOUT
 from .rows import fit

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from . import contact_commands, history_commands, identity_commands, settings
+from .completion import ASKED, SCRIPTS, Shell, answer
 from .exits import CliError, Exit
 from .output import Output
 from .reports import JsonOption, report, report_errors
@@ -37,11 +38,15 @@ Peer = Annotated[
     str | None,
     typer.Option(metavar="WHO", help="Talk to this contact, or this id (e2ee1…), only."),
 ]
-Host = Annotated[str | None, typer.Option(help="Listen on this address or name only, not on all.")]
-Port = Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 for any free one.")]
+Host = Annotated[
+    str | None, typer.Option(metavar="HOST", help="Listen on this address or name, not on all.")
+]
+Port = Annotated[
+    int, typer.Option(metavar="PORT", min=0, max=65_535, help="Port; 0 for any free one.")
+]
 Require = Annotated[
     Literal["seen", "invited", "verified"] | None,
-    typer.Option(help="Talk only to who is known at least so well. Also in config.toml."),
+    typer.Option(help="Talk only to who is known at least so well."),
 ]
 Alias = Annotated[str, typer.Option("--as", metavar="NAME", help="What I call the other person.")]
 
@@ -356,6 +361,12 @@ def schema() -> None:
     typer.echo(dumps(json_schema(), indent=2))
 
 
+@app.command()
+def completion(shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
+    """A script that completes e2ee's words: eval "$(e2ee completion bash)"."""
+    typer.echo(SCRIPTS[shell])
+
+
 def main() -> NoReturn:
     # A dump of memory would hold keys.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -367,6 +378,9 @@ def main() -> NoReturn:
     output = Output(as_json=_json_is_asked_for())
     began = time.monotonic()
     command = typer.main.get_command(app)
+    if ASKED in os.environ:
+        sys.stdout.write(answer(command, sys.argv[1:]))
+        sys.exit(Exit.OK)
     if "--help" not in sys.argv:  # Which is there whatever the configuration says.
         settings.apply(command)
     try:
