@@ -101,7 +101,10 @@ def demo(
         bool, typer.Option("--wire", help="Show the bytes that an eavesdropper sees.")
     ] = False,
 ) -> None:
-    """Chat with a second process on this machine; nothing else is needed."""
+    """Chat with a second process on this machine; nothing else is needed.
+
+    At a terminal what I say is read from standard input, a line at a time.
+    """
     from . import demo as demonstration
     from .signals import run
 
@@ -126,7 +129,10 @@ def listen(
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
-    """Wait for people to connect, and chat with each."""
+    """Wait for people to connect, and chat with each.
+
+    What I say is read from standard input, when somebody has come.
+    """
     from . import listen as listening
     from .profile import open_profile
     from .signals import run
@@ -160,7 +166,10 @@ def connect(
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
-    """Connect to somebody who listens, and chat. Reads lines from standard input."""
+    """Connect to somebody who listens, and chat.
+
+    What I say is read from standard input, a line at a time. Its end is the end of the chat.
+    """
     from . import connect as connecting
     from .profile import open_profile
     from .signals import run
@@ -269,7 +278,11 @@ def join(
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
-    """Come in by somebody's invitation, and chat."""
+    """Come in by somebody's invitation, and chat.
+
+    Standard input is read: the code or the link, where nothing else gives it, and then what I
+    say, a line at a time. Its end is the end of the chat.
+    """
     from . import join as joining
     from .profile import open_profile
     from .signals import run
@@ -283,7 +296,7 @@ def join(
     report_errors(output, work)
 
 
-invite_app = typer.Typer(help="Let somebody in who shares nothing with me yet, and chat.")
+invite_app = typer.Typer()
 app.add_typer(invite_app, name="invite")
 
 
@@ -306,7 +319,10 @@ def invite(
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
-    """Let somebody in who shares nothing with me yet, and chat."""
+    """Let somebody in who shares nothing with me yet, and chat.
+
+    What I say is read from standard input, when somebody has come.
+    """
     if context.invoked_subcommand is not None:
         return
     from . import invite as inviting

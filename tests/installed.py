@@ -3,9 +3,11 @@
 Run by the installation's own interpreter, outside of the repository.
 """
 
+import sysconfig
 from importlib.metadata import distribution, packages_distributions
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 
 import e2ee
 import e2ee_cli.main
@@ -19,6 +21,7 @@ assert files("e2ee").joinpath("py.typed").is_file()
 assert files("e2ee").joinpath("words.txt").is_file()
 for stranger in ("cli", "tests", "benchmarks"):
     assert find_spec(stranger) is None, f"{stranger} was installed too"
+assert Path(sysconfig.get_path("data"), "share/man/man1/e2ee.1").is_file()
 
 installed = distribution("e2ee-session")
 assert installed.metadata["License-Expression"] == "Apache-2.0"
