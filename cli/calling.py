@@ -9,9 +9,9 @@ import time
 from e2ee.contacts import Contact
 from e2ee.errors import ProtocolError, TransportError, UnexpectedPeer
 
-from .chat import Chat, Lost
+from .chat import Chat
 from .dialling import call
-from .encounter import Encounter
+from .encounter import Encounter, Lost
 from .exits import CliError, Exit
 from .profile import Profile
 from .view import View

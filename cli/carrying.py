@@ -7,37 +7,14 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
-from e2ee.contacts import Grade
 from e2ee.errors import E2EEError, TransportError, Truncated, UnexpectedMessage
 from e2ee.file_messages import is_file_message
 from e2ee.transport import Channel
 
 from .chat import GOODBYE_TIMEOUT
-from .encounter import Encounter, _who
 from .exits import CliError, Exit
-from .names import label
-from .profile import Profile
 from .progress_line import ProgressLine
 from .transfer import GO_ON, Row, Transfer
-
-
-def say_who(encounter: Encounter, profile: Profile) -> None:
-    """Say whom the channel is authenticated to."""
-    _, verdict, contact, _ = encounter
-    contacts = profile.book.read().contacts
-    others = [known for known in contacts if known.identity != contact.identity]
-    profile.output.status(
-        "connected",
-        _who(encounter, label(contact, others)),
-        peer=contact.id,
-        name=contact.name,
-        claimed_name=contact.claimed_name,
-        words=list(contact.words),
-        grade=contact.grade.name.lower(),
-        how=contact.how,
-        known_since=None if verdict.contact is None else contact.first_seen,
-        verified=contact.grade is Grade.VERIFIED,
-    )
 
 
 async def carry(

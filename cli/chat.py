@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from e2ee.contacts import Contact
 from e2ee.conversation import CHAT, ChatEvent, Introduced, TextReceived
-from e2ee.errors import E2EEError
+from e2ee.errors import ConversationBusy, E2EEError
 from e2ee.journal import Journal, MemoryJournal
 from e2ee.messages import Unsupported
 from e2ee.transport import Timeouts
 
+from .conversations import expire, open_conversations
 from .correspondent import Correspondent
-from .encounter import Encounter, announce
+from .encounter import Encounter, Lost, announce
 from .exits import CliError, Exit
 from .names import label
 from .profile import Profile
 from .purpose import agree
 from .view import View
+
+if TYPE_CHECKING:
+    from e2ee.conversation_file import ConversationFile
 
 TIMEOUTS = Timeouts(close=5, quiet=8, dead=25)
 """A person notices soon that nobody is there; lines are confirmed before a close."""
@@ -64,6 +69,8 @@ class Chat:
         self._contacts: dict[bytes, Contact] = {}
         self._current: Correspondent | None = None
         self._somebody = asyncio.Event()
+        self._open = contextlib.ExitStack()
+        self._conversations: ConversationFile | None = None
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # One channel.
@@ -84,7 +91,7 @@ class Chat:
         person = self._people.get(contact.identity)
         if person is None:
             person = self._people[contact.identity] = self._new_person(contact)
-        announce(encounter, self._profile, self._view)
+        announce(encounter, self._profile)
         if self._current is None:
             self._current = person
             self._view.ready()
@@ -123,7 +130,23 @@ class Chat:
         return Correspondent(self._journal(contact), show=show, tell=tell)
 
     def _journal(self, contact: Contact) -> Journal:
-        return MemoryJournal()
+        try:
+            return self._open.enter_context(self._file().journal(contact.identity))
+        except ConversationBusy:
+            self._view.note(
+                "busy",
+                f"(Another e2ee of yours is talking to {contact.name}; what you write here is not "
+                "kept\nwhen this one ends.)",
+                name=contact.name,
+            )
+            return MemoryJournal()
+
+    def _file(self) -> ConversationFile:
+        if self._conversations is None:
+            opening = open_conversations(self._profile.book.identity)
+            self._conversations = self._open.enter_context(opening)
+            expire(self._conversations, self._profile.config, time.time())
+        return self._conversations
 
     def _name(self, identity: bytes, claim: str) -> None:
         contact = self._contacts[identity]
@@ -180,6 +203,7 @@ class Chat:
             for task in (serve, speak):
                 task.cancel()
             await asyncio.gather(serve, speak, return_exceptions=True)
+            self._open.close()
 
     async def _speak(self) -> None:
         await self._somebody.wait()
@@ -230,12 +254,3 @@ class Chat:
                 "the peer has left without confirming everything that you wrote",
                 Exit.NOT_CONFIRMED,
             )
-
-
-class Lost(Exception):
-    """A channel that had been in use broke."""
-
-    def __init__(self, contact: Contact, error: E2EEError) -> None:
-        super().__init__(str(error))
-        self.contact = contact
-        self.error = error

@@ -19,11 +19,12 @@ from e2ee.private_file import read_private
 from .book import CONTACTS_FILE
 from .checks import Check, failed, ok, problem, warning
 from .clean import clean
-from .config import CONFIG_FILE, load_config
+from .config import load_config
 from .encounter import day
 from .exits import CliError, Exit
 from .home import IDENTITY_FILE, home
 from .passphrases import PASSPHRASE_VARIABLE, read_passphrase
+from .settings import CONFIG_FILE
 from .ways import way
 
 _BACKUP = "restore a backup of it"

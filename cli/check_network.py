@@ -9,11 +9,12 @@ from e2ee import Session
 from e2ee.errors import AddressInUse, TransportError
 from e2ee.transport import tcp
 
-from .addresses import DEFAULT_PORT, own_addresses
+from .addresses import own_addresses
 from .checks import Check, failed, ok, problem, warning
 from .clean import clean
 from .exits import Exit
 from .mdns import NoDiscovery, comes_back, local_network
+from .settings import DEFAULT_PORT
 from .ways import way
 
 

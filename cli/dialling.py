@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from e2ee import Identity, Padding, Session
 from e2ee.contacts import Contact, ContactBook
@@ -23,6 +24,7 @@ from .chat import TIMEOUTS
 from .encounter import Encounter, meet
 from .exits import CliError, Exit
 from .finding import first_to_answer, stream_to
+from .output import Silent
 from .profile import Profile
 from .refusals import changed_identity
 
@@ -35,6 +37,8 @@ async def call(
     ``quietly`` -- without telling the user. Raises CliError, NoSuchContact, ConnectFailed,
     TrustRefused, and what opening a channel raises.
     """
+    if quietly:
+        profile = replace(profile, output=Silent())
     book, output = profile.book, profile.output
     contacts = book.read()
     contact, address = _find(contacts, target)

@@ -35,6 +35,7 @@ def _say(check: Check, output: Output) -> None:
     advice = f"; {check.way}" if check.way else ""
     output.data(
         f"{check.state:<8} {check.about}: {check.text}{advice}",
+        event="check",
         check=check.about,
         state=check.state,
         text=check.text,

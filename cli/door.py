@@ -6,13 +6,35 @@ import time
 from collections.abc import Callable
 
 from e2ee import Padding, Peer, Session
+from e2ee.suites import DEFAULT_ACCEPTED_SUITES
 
 from .book import Book
 from .links import PendingLinks
 
 
-def sessions(book: Book, links: PendingLinks, *, expected: str | None) -> Callable[[], Session]:
-    """Makes the session for each caller. ``expected`` -- the id of the only one to let in."""
+def sessions(
+    book: Book, links: PendingLinks, *, expected: str | None, known: bool, padding: Padding
+) -> Callable[[], Session]:
+    """Makes the session for each caller. ``expected`` -- the id of the only one to let in.
+    ``known`` -- let in contacts only.
+    """
+
+    def new_session() -> Session:
+        return Session.responder(
+            book.identity,
+            suites=() if known else DEFAULT_ACCEPTED_SUITES,
+            admit=admission(book),
+            links=None if known else links,
+            expected_peer=expected,
+            now=time.time(),
+            padding=padding,
+        )
+
+    return new_session
+
+
+def admission(book: Book) -> Callable[[Peer, int], bool]:
+    """What a responder session asks about a caller who says to be a contact."""
 
     def admit(caller: Peer, sequence: int) -> bool:
         # Nothing is written for who is not admitted, however often they come.
@@ -20,14 +42,4 @@ def sessions(book: Book, links: PendingLinks, *, expected: str | None) -> Callab
             lambda contacts: contacts.admit(caller, sequence, time.time())
         )
 
-    def new_session() -> Session:
-        return Session.responder(
-            book.identity,
-            admit=admit,
-            links=links,
-            expected_peer=expected,
-            now=time.time(),
-            padding=Padding.CHAT,
-        )
-
-    return new_session
+    return admit

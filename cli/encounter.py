@@ -7,13 +7,12 @@ import time
 from typing import NamedTuple
 
 from e2ee.contacts import Contact, ContactBook, Grade, How, Verdict
-from e2ee.errors import NameRefused
+from e2ee.errors import E2EEError, NameRefused
 from e2ee.suites import Approach
 from e2ee.transport import Channel
 
 from .names import label
 from .profile import Profile
-from .view import View
 from .ways import way
 
 PROVED: dict[Approach, tuple[Grade, How]] = {
@@ -40,6 +39,15 @@ class Encounter(NamedTuple):
     contact: Contact
     asked_for: bool
     """Whether the user had named this identity."""
+
+
+class Lost(Exception):
+    """A channel that had been in use broke."""
+
+    def __init__(self, contact: Contact, error: E2EEError) -> None:
+        super().__init__(str(error))
+        self.contact = contact
+        self.error = error
 
 
 def day(seconds: float) -> str:
@@ -76,12 +84,12 @@ def meet(
     return Encounter(channel, verdict, contact, asked_for)
 
 
-def announce(encounter: Encounter, profile: Profile, view: View) -> None:
+def announce(encounter: Encounter, profile: Profile) -> None:
     """Say whom the channel is authenticated to."""
     contact = encounter.contact
     others = [known for known in profile.book.read().contacts if known.identity != contact.identity]
     verdict = encounter.verdict
-    view.note(
+    profile.output.status(
         "connected",
         _who(encounter, label(contact, others)),
         peer=contact.id,

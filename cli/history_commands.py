@@ -14,8 +14,8 @@ from e2ee.ids import decode_id, encode_id
 
 from . import ask
 from .book import Book
-from .dialling import id_of
 from .conversations import open_conversations
+from .dialling import id_of
 from .exits import CliError, Exit
 from .home import own_identity
 from .lines import STDIN

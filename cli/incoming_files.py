@@ -1,7 +1,7 @@
 """Files from a peer on this disk: in one folder and never out of it, whole or not under their name.
 
 Every step goes from an open folder by one name, and follows no link: whoever else may write there
-can hinder, but not lead elsewhere. SPEC.md section 18.4.
+can hinder, but not lead elsewhere. SPEC.md section 19.4.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import secrets
 import shutil
@@ -67,7 +68,8 @@ async def invite_by_code(
     offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
     view = View(output)
     chat = Chat(profile, view)
-    waiting = Waiting(profile, chat, view, lambda _: name, once=True, is_end=is_end)
+    host_one = functools.partial(chat.host, initiator=False)
+    waiting = Waiting(profile, lambda _: name, host_one, once=True, is_end=is_end)
     port = await waiting.begin(new_session, host, port)
     try:
         addresses = addresses_of(host)
@@ -152,7 +154,8 @@ async def invite_by_link(
 
     view = View(output)
     chat = Chat(profile, view)
-    waiting = Waiting(profile, chat, view, links.name_for, once=True)
+    host_one = functools.partial(chat.host, initiator=False)
+    waiting = Waiting(profile, links.name_for, host_one, once=True)
     port = await waiting.begin(new_session, host, port)
     try:
         told = [parse_address(at)] if at else [(a, port) for a in addresses_of(host)]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import functools
 
-from e2ee import Padding, Session
-from e2ee.suites import DEFAULT_ACCEPTED_SUITES
+from e2ee import Padding
 
 from .addresses import with_port
 from .chat import Chat
 from .dialling import id_of
+from .door import sessions
 from .links import PendingLinks
 from .nearby import visible
 from .profile import Profile
 from .view import View
-from .waiting import Waiting, addresses_of, admission, plain_host
+from .waiting import Waiting, addresses_of, plain_host
 
 
 async def listen(
@@ -41,27 +41,16 @@ async def listen(
     expected = None if peer is None else id_of(contacts, peer)
     links = PendingLinks(book)
 
-    def new_session() -> Session:
-        return Session.responder(
-            identity,
-            suites=() if known else DEFAULT_ACCEPTED_SUITES,
-            admit=admission(book),
-            links=None if known else links,
-            expected_peer=expected,
-            now=time.time(),
-            padding=Padding.CHAT,
-        )
-
     view = View(output)
     chat = Chat(profile, view, many=not once)
     waiting = Waiting(
         profile,
-        chat,
-        view,
         links.name_for,
+        functools.partial(chat.host, initiator=False),
         once=once,
         asked_for=expected is not None,
     )
+    new_session = sessions(book, links, expected=expected, known=known, padding=Padding.CHAT)
     port = await waiting.begin(new_session, host, port, mute=known)
     try:
         addresses = addresses_of(host)

@@ -37,9 +37,9 @@ from prompt_toolkit.renderer import Renderer
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
+from .chat_completion import CommandCompleter
 from .clean import clean
 from .commands import CommandHelp
-from .chat_completion import CommandCompleter
 from .frames import Frames
 from .output import STDOUT
 from .rows import fit

@@ -101,6 +101,16 @@ class Output:
             self._stderr_writer.join(STDERR_PATIENCE)
 
 
+class Silent(Output):
+    """Says nothing on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(as_json=False)
+
+    def status(self, event: str, human: str, **fields: Any) -> None:  # noqa: ARG002
+        self.tell_observers(event, **fields)
+
+
 def _write(data: bytes) -> None:
     # Not sys.stdout, whose lock a stuck write would hold when the program ends.
     while data:

@@ -54,7 +54,7 @@ class PlainScreen:
         elif line.kind == "theirs" and self._output.to_terminal:
             columns = shutil.get_terminal_size().columns
             text = "\n".join(rows(line, columns, coloured=colours_wanted()))
-            await in_thread(lambda: self._output.data(text))
+            await in_thread(lambda: self._output.data(text, event="message"))
         elif line.kind == "theirs":
             await self._output.line(line.speaker, line.body)
 
@@ -82,15 +82,20 @@ class PlainScreen:
 
     async def typed(self) -> AsyncIterator[str | Command]:
         last = float("-inf")
-        async for line in stdin_lines():
+        async for lines in stdin_lines():
             if not self._person:
-                yield line
+                for line in lines:
+                    yield line
                 continue
             now = time.monotonic()
-            pasted = now - last < PASTE_GAP or bool(select.select([STDIN], [], [], 0)[0])
+            pasted = (
+                len(lines) > 1
+                or now - last < PASTE_GAP
+                or bool(select.select([STDIN], [], [], 0)[0])
+            )
             last = now
             try:
-                if line:
+                for line in filter(None, lines):
                     yield line if pasted else parse(line, self._commands)
             except NoSuchCommand as error:
                 self._output.status("usage", str(error))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 
+from e2ee import Padding
+from e2ee.conversation import FILES
 from e2ee.file_events import Offered
 
 from . import ask
 from .addresses import with_port
-from .carrying import carry, raise_worst, say_who
-from .connect import id_of
+from .carrying import carry, raise_worst
+from .dialling import id_of
 from .door import sessions
-from .encounter import Encounter
+from .encounter import Encounter, announce
 from .exits import CliError, Exit
 from .incoming_files import Inbox
 from .lines import STDIN
@@ -20,6 +22,7 @@ from .links import PendingLinks
 from .profile import Profile
 from .progress import human_size
 from .progress_line import ProgressLine
+from .purpose import agree
 from .threads import in_thread
 from .transfer import Row, Transfer
 from .waiting import Waiting, addresses_of, plain_host
@@ -48,8 +51,15 @@ async def receive(
     book, output = profile.book, profile.output
     expected = None if peer is None else id_of(book.read(), peer)
     links = PendingLinks(book)
-    new_session = sessions(book, links, expected=expected)
-    waiting = Waiting(profile, links.name_for, asked_for=expected is not None)
+    new_session = sessions(book, links, expected=expected, known=False, padding=Padding.NONE)
+    rows: list[Row] = []
+
+    async def take(encounter: Encounter) -> str:
+        await agree(encounter.channel, [FILES], initiator=False)
+        await _take(encounter, profile, folder, rows, yes=yes, as_json=as_json)
+        return "left"
+
+    waiting = Waiting(profile, links.name_for, take, once=True, asked_for=expected is not None)
     port = await waiting.begin(new_session, plain_host(host), port)
     try:
         addresses = addresses_of(plain_host(host))
@@ -66,19 +76,25 @@ async def receive(
             id=book.identity.id,
             words=list(book.identity.words),
         )
-        await _take(await waiting.first(), profile, folder, yes=yes, as_json=as_json)
+        await waiting.serve()
     finally:
         await waiting.end()
+    raise_worst(rows, "did not come")
 
 
 async def _take(
-    encounter: Encounter, profile: Profile, folder: str, *, yes: bool, as_json: bool
+    encounter: Encounter,
+    profile: Profile,
+    folder: str,
+    rows: list[Row],
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    say_who(encounter, profile)
+    announce(encounter, profile)
     contact = encounter.contact
     line = ProgressLine(profile.output, as_json=as_json)
     inbox = Inbox(folder, profile.book.identity, contact.identity)
-    rows: list[Row] = []
     questions = asyncio.Lock()
 
     def on_end(row: Row) -> None:
@@ -118,4 +134,3 @@ async def _take(
         await carry(encounter.channel, transfer, line, None)
     finally:
         inbox.close()
-    raise_worst(rows, "did not come")

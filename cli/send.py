@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from e2ee.conversation import FILES
 from e2ee.errors import UsageError
 from e2ee.file_events import Offered
 
-from .carrying import carry, raise_worst, say_who
-from .connect import call
+from .carrying import carry, raise_worst
+from .dialling import call
+from .encounter import announce
 from .exits import CliError, Exit
 from .outgoing_files import OutgoingFile, OutgoingFolder, outgoing
 from .profile import Profile
 from .progress import human_size
 from .progress_line import ProgressLine
+from .purpose import agree
 from .threads import in_thread
 from .transfer import Row, Transfer
 
@@ -33,7 +36,8 @@ async def send(
         if isinstance(disk, OutgoingFolder) and disk.links:
             line.say("links", f"{path}: {disk.links} symbolic links are not sent", path=path)
     encounter = await call(profile, target, peer=peer)
-    say_who(encounter, profile)
+    await agree(encounter.channel, [FILES], initiator=True)
+    announce(encounter, profile)
     rows: list[Row] = []
 
     def on_end(row: Row) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from e2ee import E2EEError, Padding, Peer, Session
+from e2ee import E2EEError, Padding, Session
 from e2ee.contacts import Contact
-from e2ee.errors import SessionClosed
+from e2ee.errors import FileError, SessionClosed
 from e2ee.transport import Channel, tcp
 
 from .addresses import ip_literal, reachable_addresses
-from .book import Book
-from .chat import TIMEOUTS, Chat, Lost
+from .chat import TIMEOUTS
 from .clean import clean
-from .encounter import Encounter, meet
+from .door import admission
+from .encounter import Encounter, Lost, meet
 from .exits import CliError
+from .lines import STDIN
 from .profile import Profile
-from .view import View
 
 REPORTS, REPORT_PERIOD = 8, 10.0
 """Of strangers who were turned away so many are told of in so many seconds; others are counted."""
@@ -35,22 +36,21 @@ class Waiting:
     def __init__(
         self,
         profile: Profile,
-        chat: Chat,
-        view: View,
         name_of_new: Callable[[Channel], str],
+        host: Callable[[Encounter], Awaitable[str]],
         *,
         once: bool,
         is_end: Callable[[E2EEError], bool] = lambda _: False,
         asked_for: bool = False,
     ) -> None:
-        """``name_of_new`` -- the alias of who is met for the first time. ``once`` -- nobody else
-        after the first. ``is_end`` -- whether a failure ends the waiting, which then raises it.
+        """``name_of_new`` -- the alias of who is met for the first time. ``host`` -- does all that
+        is to be done on a channel, and tells why it ended. ``once`` -- nobody else after the
+        first. ``is_end`` -- whether a failure ends the waiting, which then raises it.
         ``asked_for`` -- as in an Encounter.
         """
         self._profile = profile
-        self._chat = chat
-        self._view = view
         self._name_of_new = name_of_new
+        self._host = host
         self._once = once
         self._is_end = is_end
         self._asked_for = asked_for
@@ -111,15 +111,17 @@ class Waiting:
     async def _on_channel(self, channel: Channel) -> None:
         try:
             encounter = self._let_in(channel)
-            await self._chat.host(encounter, initiator=False)
+            await self._host(encounter)
         except Lost as lost:
-            self._view.note(
+            self._profile.output.status(
                 "lost",
                 f"The connection to {lost.contact.name} is lost: {lost}",
                 name=lost.contact.name,
                 reason=str(lost),
             )
             self._wait_for_return(lost.error)
+        except FileError as error:
+            self._end(error)
         except E2EEError as error:
             self._turn_away(None, error)
             if self._guest is not None and self._guest.identity == channel.peer.identity_key:
@@ -128,7 +130,7 @@ class Waiting:
             self._end(error)
         else:
             contact = encounter.contact
-            self._view.note("left", f"{contact.name} has left.", name=contact.name)
+            self._profile.output.status("left", f"{contact.name} has left.", name=contact.name)
             if self._once:
                 self._end(None)
         finally:
@@ -153,7 +155,7 @@ class Waiting:
     def _wait_for_return(self, error: E2EEError) -> None:
         """The only guest is gone without a goodbye. Somebody at a terminal waits without end."""
         self._stop_waiting_for_return()
-        if self._once and not self._view.person:
+        if self._once and not os.isatty(STDIN):
             loop = asyncio.get_running_loop()
             self._returning = loop.call_later(RETURN_TIMEOUT, self._end, error)
 
@@ -205,15 +207,3 @@ def addresses_of(host: str | None) -> list[str]:
     if chosen is None or not chosen.is_unspecified:
         return [host]
     return [ip for ip in reachable_addresses() if ipaddress.ip_address(ip).version == 4] or [host]
-
-
-def admission(book: Book) -> Callable[[Peer, int], bool]:
-    """What a responder session asks about a caller who says to be a contact."""
-
-    def admit(caller: Peer, sequence: int) -> bool:
-        # Nothing is written for who is not admitted, however often they come.
-        return book.read().admit(caller, sequence, time.time()) and book.change(
-            lambda contacts: contacts.admit(caller, sequence, time.time())
-        )
-
-    return admit

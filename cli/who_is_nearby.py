@@ -38,6 +38,7 @@ async def show_nearby(book: Book, output: Output) -> None:
         shown = label(contact, [other for other in contacts if other.id != contact_id])
         output.data(
             f"{shown}: at {', '.join(where)}; to talk: {way('connect', contact.name)}",
+            event="nearby",
             name=contact.name,
             claimed_name=contact.claimed_name,
             id=contact.id,

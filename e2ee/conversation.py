@@ -35,7 +35,7 @@ PAGE = 100
 MAX_STREAMS_OF_A_CHANNEL = 2
 """The second is for a sender whose memory turns out to be an old copy."""
 
-CHAT, PIPE = "chat", "pipe"
+CHAT, FILES, PIPE = "chat", "files", "pipe"
 """Purposes of a channel, SPEC.md section 11.2."""
 
 

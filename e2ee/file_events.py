@@ -15,7 +15,7 @@ class Offered:
     """The peer offers a file, or a folder of ``count`` files. Answer with accept or decline.
 
     ``size`` -- bytes, all files together. The name is the peer's suggestion: data, not a path.
-    ``again`` -- the same bytes when the same is offered again; SPEC.md section 18.4.
+    ``again`` -- the same bytes when the same is offered again; SPEC.md section 19.4.
     """
 
     transfer: bytes

@@ -1,4 +1,4 @@
-"""What two peers say about files: the messages of SPEC.md section 18.1, and their bytes."""
+"""What two peers say about files: the messages of SPEC.md section 19.1, and their bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each state of a transfer makes of each message, and how many may run. SPEC.md section 18.2.
+"""What each state of a transfer makes of each message, and how many may run. SPEC.md section 19.2.
 
 Both sides have the same states; the table below has what the peer may say. What one does oneself
 leads on too: the receiver's accept from OFFERED to ACCEPTED (a folder's to RUNNING), the sender's

@@ -1,6 +1,6 @@
 """Files and folders to and from a peer over one session, as an object without I/O.
 
-SPEC.md section 18. Messages in, events and messages out; the caller reads and writes the disk.
+SPEC.md section 19. Messages in, events and messages out; the caller reads and writes the disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of SPEC.md section 18.2, and its limits: everything else ends the session."""
+"""The table of SPEC.md section 19.2, and its limits: everything else ends the session."""
 
 from __future__ import annotations
 
