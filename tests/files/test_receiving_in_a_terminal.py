@@ -1,0 +1,87 @@
+"""A person who is asked, and what they see."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+
+@pytest.fixture
+def terminal(pair: Any) -> Iterator[Callable[..., Any]]:
+    opened: list[Any] = []
+
+    def open_terminal(person: str, *arguments: str) -> Any:
+        child = pexpect.spawn(
+            str(Path(sys.executable).with_name("e2ee")),
+            list(arguments),
+            env={**os.environ, "E2EE_HOME": str(pair.folder / person)},
+            cwd=str(pair.folder),
+            encoding="utf-8",
+            timeout=30,
+            dimensions=(40, 100),
+        )
+        opened.append(child)
+        return child
+
+    yield open_terminal
+    for child in opened:
+        child.close(force=True)
+
+
+def listening(bob: Any) -> str:
+    bob.expect(r"e2ee send FILE (127\.0\.0\.1:\d+)")
+    return str(bob.match[1])
+
+
+def test_a_person_takes_one_file_and_not_another(pair: Any, terminal: Callable[..., Any]) -> None:
+    (pair.folder / "a\x1b[2J").write_text("a")
+    (pair.folder / "b").write_text("b")
+    bob = terminal("bob", "receive", "in", "--host", "127.0.0.1", "--port", "0")
+    address = listening(bob)
+    alice = pair.send("a\x1b[2J", "b", address)
+    bob.expect("NEW: never met before, NOT VERIFIED")
+    bob.expect_exact("offers a\\x1b[2J (1 B)")
+    bob.expect_exact("Take a\\x1b[2J? [y/N]")
+    bob.sendline("y")
+    bob.expect_exact("Take b? [y/N]")
+    bob.sendline("")
+    bob.expect(pexpect.EOF)
+    bob.close()
+    assert bob.exitstatus == 0
+    assert pair.finish(alice)[0] == 6
+    assert os.listdir(pair.inbox) == ["a_x1b[2J"]
+
+
+def test_a_sender_that_goes_while_a_person_is_asked(
+    pair: Any, terminal: Callable[..., Any]
+) -> None:
+    (pair.folder / "a").write_text("a")
+    bob = terminal("bob", "receive", "in", "--host", "127.0.0.1", "--port", "0")
+    alice = pair.send("a", listening(bob))
+    bob.expect_exact("Take a? [y/N]")
+    alice.kill()
+    bob.expect("run the same command again to go on")
+    bob.expect(pexpect.EOF)
+    bob.close()
+    assert bob.exitstatus == 4
+    assert os.listdir(pair.inbox) == []
+
+
+def test_a_row_of_progress_is_drawn_and_taken_away(pair: Any, terminal: Callable[..., Any]) -> None:
+    pair.meet()
+    (pair.folder / "big").write_bytes(bytes(40_000_000))
+    bob, address = pair.receive("--yes")
+    alice = terminal("alice", "send", "big", address)
+    alice.expect(r"big +\d+ %  \[#*-*\]")
+    alice.expect_exact("\x1b[K")
+    alice.expect(r"Sent big \(40.0 MB\)")
+    alice.expect(pexpect.EOF)
+    alice.close()
+    assert alice.exitstatus == 0
+    assert pair.finish(bob)[0] == 0
