@@ -211,6 +211,18 @@ def quiet(town: Town) -> tuple[str, ...]:
     return bob.end(), carol, alice.end()
 
 
+def nearby(town: Town) -> tuple[str, ...]:
+    old = met(town)
+    town.samples[:] = [(old, "192.168.1.7")]
+    bob = town.run("bob", "e2ee listen --visible", *LISTEN)
+    town.wait_for_port(bob)
+    bob.expect("that you are here")
+    seen = town.run("alice", "e2ee nearby").end()
+    alice = town.run("alice", "e2ee connect bob")
+    conversation(alice, bob)
+    return bob.end(), seen, alice.end()
+
+
 SCENES = {
     "first meeting": first_meeting,
     "invitation by code": by_code,
@@ -218,6 +230,7 @@ SCENES = {
     "verification": verification,
     "changed identity": changed_identity,
     "quiet listening": quiet,
+    "nearby": nearby,
 }
 
 
