@@ -98,13 +98,8 @@ async def _verify(book: Book, name: str, output: Output) -> None:
     contact = book.read().get(name)
     number = SafetyNumber(book.identity.public_key, contact.identity)
     picture = qr(number.qr_text, shutil.get_terminal_size().columns) if output.to_terminal else None
-    rows = [number.words[at : at + 4] for at in range(0, 16, 4)]
-    blocks = " ".join(number.digits[at : at + 5] for at in range(0, 50, 5))
     output.data(
-        f"The safety number of {contact.name} and you, the same on both sides:\n\n"
-        + "\n".join("  " + " ".join(row) for row in rows)
-        + f"\n\n  {blocks[:29]}\n  {blocks[30:]}\n"
-        + (f"\n{picture}\n" if picture else ""),
+        safety_number_text(contact, number) + (f"\n{picture}\n" if picture else ""),
         event="safety_number",
         name=contact.name,
         words=list(number.words),
@@ -114,7 +109,24 @@ async def _verify(book: Book, name: str, output: Output) -> None:
     typed = await ask.line("What does the other side show? (Enter: not now) ")
     if not typed:
         raise CliError(f"{contact.name} is as verified as before", Exit.NOT_CONFIRMED)
-    if not number.matches(typed):
+    contact = compared(book, contact, typed)
+    output.status("verified", equal(contact), name=contact.name, id=contact.id)
+
+
+def safety_number_text(contact: Contact, number: SafetyNumber) -> str:
+    """As it is shown to a person, in both its forms."""
+    rows = [number.words[at : at + 4] for at in range(0, 16, 4)]
+    blocks = " ".join(number.digits[at : at + 5] for at in range(0, 50, 5))
+    return (
+        f"The safety number of {contact.name} and you, the same on both sides:\n\n"
+        + "\n".join("  " + " ".join(row) for row in rows)
+        + f"\n\n  {blocks[:29]}\n  {blocks[30:]}\n"
+    )
+
+
+def compared(book: Book, contact: Contact, typed: str) -> Contact:
+    """The contact, verified by what the other side shows. Raises CliError where it is another."""
+    if not SafetyNumber(book.identity.public_key, contact.identity).matches(typed):
         raise CliError(
             f"this is NOT the safety number of {contact.name} and you. If it was typed right, "
             "somebody is in between, or it is another person's; do not trust this contact: "
@@ -122,10 +134,12 @@ async def _verify(book: Book, name: str, output: Output) -> None:
             Exit.TRUST,
         )
     # By id: meanwhile the name may have become somebody else's.
-    contact = book.change(lambda contacts: contacts.verify(contact.id, time.time()))
-    output.status(
-        "verified", f"They are equal: {contact.name} is verified.", name=contact.name, id=contact.id
-    )
+    return book.change(lambda contacts: contacts.verify(contact.id, time.time()))
+
+
+def equal(contact: Contact) -> str:
+    """What to say of it."""
+    return f"They are equal: {contact.name} is verified."
 
 
 def trust(name: str, new_id: str, output: Output) -> None:

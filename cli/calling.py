@@ -26,7 +26,7 @@ WATCH = 2.0
 """Seconds between two looks at the clocks."""
 
 
-async def stay_connected(chat: Chat, encounter: Encounter, profile: Profile, view: View) -> None:
+async def stay_connected(chat: Chat, encounter: Encounter) -> None:
     """Host this channel, and others to the same person after it, until one side leaves.
 
     Raises what no further try would mend: TrustRefused, UnexpectedPeer, CliError.
@@ -36,16 +36,16 @@ async def stay_connected(chat: Chat, encounter: Encounter, profile: Profile, vie
         try:
             reason = await _until_asleep(chat, encounter)
         except Lost as lost:
-            view.note(
+            chat.view.note(
                 "lost",
                 f"The connection to {contact.name} is lost: {lost}. Trying again …",
                 name=contact.name,
                 reason=str(lost),
             )
         else:
-            _say_why(reason, contact, view)
+            _say_why(reason, contact, chat.view)
             return
-        encounter = await _again(contact, profile)
+        encounter = await call_again(contact, chat.profile)
 
 
 def _say_why(reason: str, contact: Contact, view: View) -> None:
@@ -83,7 +83,7 @@ async def _waking() -> None:
             return
 
 
-async def _again(contact: Contact, profile: Profile) -> Encounter:
+async def call_again(contact: Contact, profile: Profile) -> Encounter:
     """Call until the same person answers."""
     pause = FIRST_PAUSE
     while True:

@@ -11,10 +11,12 @@ from e2ee.errors import E2EEError, TransportError, Truncated, UnexpectedMessage
 from e2ee.file_messages import is_file_message
 from e2ee.transport import Channel
 
-from .chat import GOODBYE_TIMEOUT
 from .exits import CliError, Exit
 from .progress_line import ProgressLine
 from .transfer import GO_ON, Row, Transfer
+
+GOODBYE_TIMEOUT = 2.0
+"""Seconds for an orderly close after a signal."""
 
 
 async def carry(
@@ -54,6 +56,22 @@ async def carry(
         line.clear()
         await channel.abort()
         await transfer.end()
+
+
+async def carry_files(channel: Channel, transfer: Transfer) -> str:
+    """Take files until the peer closes; the reason, as ``Correspondent.converse`` gives it.
+
+    Raises what breaks the channel.
+    """
+    sending = asyncio.create_task(transfer.send_queue(channel))
+    try:
+        await _hear(channel, transfer)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await channel.abort()
+        await transfer.end()
+    return "left"
 
 
 async def _say_goodbye(channel: Channel, transfer: Transfer, sending: asyncio.Task[None]) -> None:

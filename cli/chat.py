@@ -5,23 +5,40 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from e2ee.contacts import Contact
-from e2ee.conversation import CHAT, ChatEvent, Introduced, TextReceived
+from e2ee.conversation import (
+    CHAT,
+    FILES,
+    ChatEvent,
+    Introduced,
+    TextReceived,
+    TextsDelivered,
+)
 from e2ee.errors import ConversationBusy, E2EEError
+from e2ee.file_events import Offered
 from e2ee.journal import Journal, MemoryJournal
 from e2ee.messages import Unsupported
 from e2ee.transport import Timeouts
 
+from .carrying import carry_files
+from .chat_commands import COMMANDS, ChatCommands
+from .clean import clean
+from .commands import Command
 from .conversations import expire, open_conversations
 from .correspondent import Correspondent
 from .encounter import Encounter, Lost, announce
 from .exits import CliError, Exit
+from .file_desk import FileDesk
 from .names import label
+from .person import Person
 from .profile import Profile
+from .progress import human_size, progress_row
+from .progress_line import columns
 from .purpose import agree
+from .transfer import Row
 from .view import View
 
 if TYPE_CHECKING:
@@ -42,6 +59,9 @@ MAX_WAITING = 10_000
 LATE = 3.0
 """Seconds after which a person is told that their text has not been delivered."""
 
+WATCH = 0.5
+"""Seconds between two looks at what changes by itself."""
+
 Wait = Literal["sent", "delivered"]
 
 
@@ -51,7 +71,6 @@ class Chat:
     def __init__(
         self,
         profile: Profile,
-        view: View,
         *,
         many: bool = False,
         wait: Wait = "delivered",
@@ -60,18 +79,74 @@ class Chat:
         """``many`` -- several people may come. ``wait`` -- what has to become of a text before
         the end of the input is the end of the chat. ``patience`` -- seconds for that.
         """
-        self._profile = profile
-        self._view = view
+        config = profile.config
+        self.profile = profile
+        self.view = View(
+            profile.output, COMMANDS, plain=config.plain, bell=config.bell, notify=config.notify
+        )
+        self._commands = ChatCommands(self)
         self._many = many
         self._wait = wait
         self._patience = patience
-        self._people: dict[bytes, Correspondent] = {}
-        self._contacts: dict[bytes, Contact] = {}
-        self._current: Correspondent | None = None
+        self._people: dict[bytes, Person] = {}
+        self._current: Person | None = None
         self._somebody = asyncio.Event()
-        self._open = contextlib.ExitStack()
+        self._offers: dict[int, asyncio.Future[bool]] = {}
+        """Questions that have not been answered, by the number that they are shown with."""
+        self._last_offer = 0
+        self._stack = contextlib.AsyncExitStack()
         self._conversations: ConversationFile | None = None
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # Who is there.
+
+    @property
+    def people(self) -> Sequence[Person]:
+        """All who have come, in that order."""
+        return tuple(self._people.values())
+
+    @property
+    def current(self) -> Person:
+        """Whom the user writes to. Raises CliError where nobody has come."""
+        if self._current is None:
+            raise CliError("nobody has come yet", Exit.NO_CONTACT)
+        return self._current
+
+    def turn_to(self, person: Person) -> None:
+        """Write to somebody else from now on."""
+        self._current = person
+        self.refresh()
+
+    def renew(self, contact: Contact) -> None:
+        """More is known of this contact now."""
+        self._people[contact.identity].contact = contact
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the present state of whom the user writes to."""
+        person = self._current
+        if person is None:
+            self.view.footer("nobody is here yet", alarm=False)
+            return
+        here = "" if person.correspondent.connected else " · no connection"
+        others = f" · {len(self._people) - 1} more: /list" if len(self._people) > 1 else ""
+        self.view.footer(
+            f"{person.contact.name} · {person.trust}{here}{others}", alarm=not person.trusted
+        )
+        waiting = list(person.waiting.values())
+        late = bool(waiting) and time.time() - waiting[0][1] > LATE
+        if not (late or self.view.redraws):
+            waiting = []
+        state = "sending" if person.correspondent.connected and not late else "not delivered yet"
+        self.view.waiting([body for body, _ in waiting], state)
+        self.view.progress(
+            [
+                progress_row(row.name, row.done, row.size, row.rate(), columns())
+                for each in self.people
+                for row in (each.desk.transfer.rows if each.desk.transfer else ())
+                if row.began is not None
+            ]
+        )
 
     # One channel.
 
@@ -82,58 +157,110 @@ class Chat:
         """
         channel = encounter.channel
         try:
-            await agree(channel, [CHAT], initiator=initiator)
+            purposes = [CHAT] if initiator else [CHAT, FILES]
+            purpose = await agree(channel, purposes, initiator=initiator)
+            person = self._person(encounter.contact)
         except BaseException:
             await channel.abort()
             raise
-        contact = encounter.contact
-        self._contacts[contact.identity] = contact
-        person = self._people.get(contact.identity)
-        if person is None:
-            person = self._people[contact.identity] = self._new_person(contact)
-        announce(encounter, self._profile)
+        announce(encounter, self.profile)
         if self._current is None:
             self._current = person
-            self._view.ready()
+            self.view.ready()
         self._somebody.set()
+        files = person.desk.open()
         try:
-            return await person.converse(channel, own_name=self._profile.config.name)
+            if purpose == FILES:
+                return await carry_files(channel, files)
+            return await person.correspondent.converse(
+                channel, own_name=self.profile.config.name, files=files
+            )
         except E2EEError as error:
-            raise Lost(contact, error) from error
+            raise Lost(person.contact, error) from error
         except (CliError, OSError) as error:
             if not self._failed.done():
                 self._failed.set_exception(error)
             raise
+        finally:
+            person.desk.closed(files)
+            self.refresh()
 
-    def _new_person(self, contact: Contact) -> Correspondent:
-        identity = contact.identity
-        named = False
+    def _person(self, contact: Contact) -> Person:
+        known = self._people.get(contact.identity)
+        if known is None:
+            known = self._people[contact.identity] = self._new_person(contact)
+        known.contact = contact
+        return known
 
-        async def show(text: TextReceived) -> None:
-            await self._view.text(self._contacts[identity], text)
+    def _new_person(self, contact: Contact) -> Person:
+        async def show(text: TextReceived, written: Callable[[], None]) -> None:
+            def shown() -> None:
+                self._remember(person, "in", text.body)
+                written()
 
-        def tell(event: ChatEvent) -> None:
-            nonlocal named
-            match event:
-                case Introduced(claim) if not named:
-                    named = True  # Once: a flood of names would fill the screen and the disk.
-                    self._name(identity, claim)
-                case Unsupported():
-                    self._view.note(
-                        "unsupported",
-                        f"(The peer sent a {event.kind!r}, which this version cannot show.)",
-                        kind=event.kind,
-                    )
-                case _:
-                    pass
+            mark = "" if person.trusted or not self._many else "not verified"
+            await self.view.text(person.contact, text, shown, mark=mark)
 
-        return Correspondent(self._journal(contact), show=show, tell=tell)
+        async def ask(row: Row, offer: Offered) -> bool:
+            return await self._ask(person, row, offer)
+
+        journal = self._journal(contact)
+        correspondent = Correspondent(
+            journal, show=show, tell=lambda event: self._on_event(person, event)
+        )
+        desk = FileDesk(
+            self.profile.book.identity,
+            contact.identity,
+            contact.name,
+            folder="." if self.view.person else None,
+            ask=ask,
+            on_end=lambda row: self._on_file(person, row),
+        )
+        self._stack.callback(desk.close)
+        person = Person(contact, correspondent, desk)
+        if self.view.person:
+            person.waiting = {text.id: (text.body, text.at) for text in journal.unconfirmed()}
+        return person
+
+    def _on_event(self, person: Person, event: ChatEvent) -> None:
+        match event:
+            case Introduced(claim) if not person.named:
+                person.named = True  # Once: a flood of names would fill the screen and the disk.
+                self._name(person, claim)
+            case Unsupported():
+                self.view.note(
+                    "unsupported",
+                    f"(The peer sent a {event.kind!r}, which this version cannot show.)",
+                    kind=event.kind,
+                )
+            case TextsDelivered(ids):
+                for number in ids:
+                    if known := person.waiting.pop(number, None):
+                        to = person.contact.name if len(self._people) > 1 else ""
+                        self.view.delivered(*known, to=to)
+            case _:
+                pass
+        self.refresh()
+
+    def _name(self, person: Person, claim: str) -> None:
+        contact, book = person.contact, self.profile.book
+        if claim == contact.claimed_name:
+            return
+        with contextlib.suppress(E2EEError, CliError):  # Not worth the end of a chat.
+            renamed = book.change(lambda contacts: contacts.claim(contact.identity, claim))
+            person.contact = contact = renamed or contact
+            others = [one for one in book.read().contacts if one.identity != contact.identity]
+            self.view.note(
+                "name", f"({label(contact, others)})", name=contact.name, claimed_name=claim
+            )
+
+    # What is kept.
 
     def _journal(self, contact: Contact) -> Journal:
         try:
-            return self._open.enter_context(self._file().journal(contact.identity))
+            return self._stack.enter_context(self._file().journal(contact.identity))
         except ConversationBusy:
-            self._view.note(
+            self.view.note(
                 "busy",
                 f"(Another e2ee of yours is talking to {contact.name}; what you write here is not "
                 "kept\nwhen this one ends.)",
@@ -143,23 +270,67 @@ class Chat:
 
     def _file(self) -> ConversationFile:
         if self._conversations is None:
-            opening = open_conversations(self._profile.book.identity)
-            self._conversations = self._open.enter_context(opening)
-            expire(self._conversations, self._profile.config, time.time())
+            opening = open_conversations(self.profile.book.identity)
+            self._conversations = self._stack.enter_context(opening)
+            expire(self._conversations, self.profile.config, time.time())
         return self._conversations
 
-    def _name(self, identity: bytes, claim: str) -> None:
-        contact = self._contacts[identity]
-        if claim == contact.claimed_name:
-            return
-        book = self._profile.book
-        with contextlib.suppress(E2EEError, CliError):  # Not worth the end of a chat.
-            renamed = book.change(lambda contacts: contacts.claim(identity, claim)) or contact
-            others = [known for known in book.read().contacts if known.identity != identity]
-            self._contacts[identity] = renamed
-            self._view.note(
-                "name", f"({label(renamed, others)})", name=renamed.name, claimed_name=claim
+    def _remember(self, person: Person, direction: Literal["in", "out"], body: str) -> None:
+        if self.profile.config.history:
+            self._file().remember(person.contact.identity, direction, time.time(), body)
+
+    # Files.
+
+    async def _ask(self, person: Person, row: Row, offer: Offered) -> bool:
+        what = "" if offer.count is None else f"a folder, {offer.count} files, "
+        text = f"{person.contact.name} offers {row.name} ({what}{human_size(offer.size)})"
+        fields = {
+            "name": row.name,
+            "size": offer.size,
+            "type": "file" if offer.count is None else "folder",
+            "count": offer.count,
+        }
+        if not self.view.person:
+            self.view.note("offer", f"{text}; nobody is here to take it", **fields)
+            return False
+        number = self._last_offer = self._last_offer + 1
+        answer = self._offers[number] = asyncio.get_running_loop().create_future()
+        self.view.note("offer", f"{text}: /accept {number} or /decline {number}", **fields)
+        try:
+            return await answer
+        finally:
+            del self._offers[number]
+
+    def answer_offer(self, number: str, *, taken: bool) -> bool:
+        """Whether there is such an offer. The last one, where no number is given."""
+        wanted = int(number) if number.isdecimal() else max(self._offers, default=0)
+        answer = self._offers.get(wanted) if not number or number.isdecimal() else None
+        if answer is None or answer.done():
+            return False
+        answer.set_result(taken)
+        return True
+
+    def _on_file(self, person: Person, row: Row) -> None:
+        size = human_size(row.size)
+        if row.error is not None:
+            message, code = str(row.error), row.error.code
+            self.view.note("failed", message, name=row.name, message=message, code=code)
+        elif row.incoming:
+            self.view.note(
+                "received",
+                f"{row.name} has come: {clean(row.path)} ({size})",
+                name=row.name,
+                path=row.path,
+                size=row.size,
             )
+        else:
+            self.view.note(
+                "sent",
+                f"{person.contact.name} has {row.name} ({size})",
+                name=row.name,
+                size=row.size,
+            )
+        self.refresh()
 
     # The whole.
 
@@ -170,13 +341,22 @@ class Chat:
         otherwise means that there is nothing more to say. Raises E2EEError; CliError where lines
         may not have reached a peer, or cannot be shown.
         """
+        async with self._stack:
+            await self._stack.enter_async_context(self.view)
+            self.refresh()
+            await self._run(serving, leave_at_end_of_input=leave_at_end_of_input)
+
+    async def _run(
+        self, serving: Coroutine[Any, Any, None], *, leave_at_end_of_input: bool
+    ) -> None:
         serve = asyncio.create_task(serving)
         speak = asyncio.create_task(self._speak())
+        watch = asyncio.create_task(self._watch())
         ends: set[asyncio.Future[None]] = {serve, self._failed}
         try:
             await asyncio.wait({*ends, speak}, return_when=asyncio.FIRST_COMPLETED)
             we_leave = not any(end.done() for end in ends) and (
-                leave_at_end_of_input or self._view.person or speak.exception() is not None
+                leave_at_end_of_input or self.view.person or speak.exception() is not None
             )
             if we_leave:
                 settling = asyncio.create_task(self._settle(away_too=leave_at_end_of_input))
@@ -199,25 +379,43 @@ class Chat:
                     await self._leave()
             raise
         finally:
-            self._failed.cancel()
-            for task in (serve, speak):
+            for task in (serve, speak, watch):
                 task.cancel()
-            await asyncio.gather(serve, speak, return_exceptions=True)
-            self._open.close()
+            await asyncio.gather(serve, speak, watch, return_exceptions=True)
 
     async def _speak(self) -> None:
-        await self._somebody.wait()
-        assert self._current is not None
-        await self._current.until(lambda person: person.connected)
-        async for texts in self._view.typed():
-            person = self._current
-            assert person is not None
-            person.say(texts)
-            await person.has_room(MAX_WAITING)
+        if not self.view.person:
+            await self._somebody.wait()
+            await self.current.correspondent.until(lambda known: known.connected)
+        async for item in self.view.typed():
+            if isinstance(item, Command):
+                if not await self._commands.run(item):
+                    return
+            elif self._current is None:
+                self.view.note("answer", "Nobody has come yet.", text="Nobody has come yet.")
+            else:
+                await self._say(self._current, item)
+
+    async def _say(self, person: Person, texts: Sequence[str]) -> None:
+        correspondent = person.correspondent
+        number = correspondent.say(texts)
+        for body in texts:
+            self._remember(person, "out", body)
+            if self.view.person:
+                person.waiting[number] = (body, time.time())
+            number += 1
+        self.refresh()
+        await correspondent.has_room(MAX_WAITING)
+
+    async def _watch(self) -> None:
+        """Times go by on the screen."""
+        while self.view.person:
+            await asyncio.sleep(WATCH)
+            self.refresh()
 
     async def _settle(self, *, away_too: bool) -> None:
         """Wait until everything is confirmed. Raises CliError when that takes too long."""
-        people = self._people.values()
+        people = [person.correspondent for person in self.people]
 
         def done(person: Correspondent) -> bool:
             if not (person.connected or away_too):
@@ -238,17 +436,17 @@ class Chat:
                 )
 
     async def _leave(self) -> None:
-        await asyncio.gather(*(person.leave() for person in self._people.values()))
+        await asyncio.gather(*(person.correspondent.leave() for person in self.people))
 
     def _check_nothing_lost(self, speak: asyncio.Task[None], *, all_input_counts: bool) -> None:
         lost = self._wait == "delivered" and any(
-            person.unconfirmed > 0 for person in self._people.values()
+            person.correspondent.unconfirmed > 0 for person in self.people
         )
         if speak.done():
             speak.result()
         else:
             # A person who was still at the keyboard has lost nothing.
-            lost |= all_input_counts and not self._view.person
+            lost |= all_input_counts and not self.view.person
         if lost:
             raise CliError(
                 "the peer has left without confirming everything that you wrote",

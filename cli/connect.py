@@ -6,7 +6,6 @@ from .calling import stay_connected
 from .chat import Chat, Wait
 from .dialling import call
 from .profile import Profile
-from .view import View
 
 
 async def connect(
@@ -15,7 +14,6 @@ async def connect(
     """``target`` -- a contact, by name or id, or an address. ``peer`` -- who has to answer there,
     by name or id. ``wait``, ``patience`` -- as for Chat.
     """
-    view = View(profile.output)
-    chat = Chat(profile, view, wait=wait, patience=patience)
+    chat = Chat(profile, wait=wait, patience=patience)
     encounter = await call(profile, target, peer=peer)
-    await chat.run(stay_connected(chat, encounter, profile, view), leave_at_end_of_input=True)
+    await chat.run(stay_connected(chat, encounter), leave_at_end_of_input=True)

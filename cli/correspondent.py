@@ -17,8 +17,14 @@ from e2ee.conversation import (
     TextsDelivered,
 )
 from e2ee.errors import E2EEError
+from e2ee.file_messages import is_file_message
 from e2ee.journal import Journal, Outgoing
 from e2ee.transport import Channel
+
+from .transfer import Transfer
+
+WRITING_TIMEOUT = 5.0
+"""Seconds in which what has come is shown, unless the terminal is stuck."""
 
 GOODBYE_TIMEOUT = 5.0
 """Seconds for the peer's answer to a goodbye; then the channel is closed anyway."""
@@ -69,17 +75,20 @@ class Correspondent:
         self,
         journal: Journal,
         *,
-        show: Callable[[TextReceived], Awaitable[None]],
+        show: Callable[[TextReceived, Callable[[], None]], Awaitable[None]],
         tell: Callable[[ChatEvent], None],
     ) -> None:
-        """``show`` -- shows a text of theirs, and returns when that is done. ``tell`` -- gets
-        every other event.
+        """``show`` -- shows a text of theirs, calls what it is given when that is done, and waits
+        where too much is to be shown. ``tell`` -- gets every other event.
         """
         self.journal = journal
         self._show = show
         self._tell = tell
         self._links: list[_Link] = []
         self._news = asyncio.Condition()
+        self._unwritten = 0
+        """Texts that have been given to ``show``, and are not shown."""
+        self._waking: set[asyncio.Task[None]] = set()
         self.confirmed = 0
         """Texts of ours that were confirmed since the program began."""
 
@@ -99,13 +108,18 @@ class Correspondent:
         sent = self.journal.first_kept() - 1 if sender is None else sender.conversation.sent
         return sent < self.journal.next_id() - 1
 
-    def say(self, bodies: Iterable[str]) -> None:
-        """Texts, each kept until it is confirmed. Raises ConversationFileError."""
+    def say(self, bodies: Iterable[str]) -> int:
+        """Texts, each kept until it is confirmed; the number of the first.
+
+        Raises ConversationFileError.
+        """
+        first = self.journal.next_id()
         with self.journal.together():
             for body in bodies:
                 self.journal.add(Outgoing(self.journal.next_id(), body, time.time()))
         for link in self._links:
             link.wake()
+        return first
 
     async def until(self, condition: Callable[[Self], bool]) -> None:
         """Wait for this to become true of what this class tells of itself."""
@@ -116,10 +130,13 @@ class Correspondent:
         """Wait until fewer texts than this wait for their confirmation."""
         await self.until(lambda self: self.unconfirmed < limit)
 
-    async def converse(self, channel: Channel, *, own_name: str) -> str:
+    async def converse(
+        self, channel: Channel, *, own_name: str = "", files: Transfer | None = None
+    ) -> str:
         """Carry texts both ways until the channel ends; the reason that one side gave for it.
 
-        Empty where the peer closed without one. Raises what breaks the channel.
+        Empty where the peer closed without one. ``files`` -- those that go beside the texts.
+        Raises what breaks the channel.
         """
         link = _Link(channel, Conversation(self.journal))
         if own_name:
@@ -128,9 +145,14 @@ class Correspondent:
         self._choose_sender()
         await self._note()
         tasks = [asyncio.create_task(link.pump(self._note))]
+        if files is not None:
+            tasks.append(asyncio.create_task(files.send_queue(channel)))
         try:
             async for data in channel:
-                await self._hear(link, data, tasks)
+                if files is not None and is_file_message(data):
+                    files.hear(data)
+                else:
+                    await self._hear(link, data, tasks)
         except E2EEError:
             if link.reason in {"", "left"}:
                 raise
@@ -151,6 +173,8 @@ class Correspondent:
             finally:
                 await self._note()
                 await channel.abort()
+                if files is not None:
+                    await files.end()
         return link.reason
 
     async def leave(self) -> None:
@@ -177,19 +201,22 @@ class Correspondent:
             self._links[0].wake()
 
     async def _hear(self, link: _Link, data: bytes, tasks: list[asyncio.Task[None]]) -> None:
+        if not link.stream:
+            await self._keep_all()
         event = link.conversation.receive(data)
         match event:
+            case TextReceived() if link.reason == "replaced":
+                pass  # The other channel brings it.
             case TextReceived():
-                await self._show(event)
-                link.conversation.shown(event)
+                self._unwritten += 1
+                await self._show(event, lambda: self._shown(link, event))
             case StreamOpened():
-                # An earlier channel of the same program; the network has not told of its end.
-                tasks.extend(
-                    asyncio.create_task(self._leave(other, "replaced"))
-                    for other in self._links
-                    if other is not link and other.stream == event.stream
-                )
                 link.stream = event.stream
+                for other in self._links:
+                    if other is not link and other.stream == event.stream:
+                        # An earlier channel of the same program; nobody has told of its end.
+                        other.reason = "replaced"
+                        tasks.append(asyncio.create_task(self._leave(other, "replaced")))
             case PeerLeft():
                 link.reason = link.reason or event.reason
                 tasks.append(asyncio.create_task(self._answer_leave(link, event.reason)))
@@ -200,6 +227,23 @@ class Correspondent:
             self._tell(event)
             await self._note()
 
+    async def _keep_all(self) -> None:
+        """Before the peer is told what we have: all that came on any channel is shown, and kept."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WRITING_TIMEOUT):
+                await self.until(lambda self: self._unwritten == 0)
+        for link in self._links:
+            link.conversation.keep()
+
+    def _shown(self, link: _Link, text: TextReceived) -> None:
+        self._unwritten -= 1
+        link.conversation.shown(text)
+        link.wake()
+        if link not in self._links:
+            link.conversation.keep()
+        if self._unwritten == 0:
+            self._wake_up()
+
     async def _answer_leave(self, link: _Link, reason: str) -> None:
         if reason == "left" and link.conversation.sending:
             last = self.journal.next_id() - 1
@@ -207,6 +251,11 @@ class Correspondent:
         link.wake()
         await link.flushed()
         await link.channel.close()
+
+    def _wake_up(self) -> None:
+        noting = asyncio.ensure_future(self._note())
+        self._waking.add(noting)
+        noting.add_done_callback(self._waking.discard)
 
     async def _note(self) -> None:
         async with self._news:

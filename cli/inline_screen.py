@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings
@@ -45,6 +45,8 @@ _FOCUS_ON, _FOCUS_OFF = "\x1b[?1004h", "\x1b[?1004l"
 
 
 class InlineScreen:
+    redraws: ClassVar[bool] = True
+
     def __init__(
         self, commands: Sequence[CommandHelp], *, bell: bool = False, notify: bool = False
     ) -> None:

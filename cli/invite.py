@@ -28,7 +28,6 @@ from .output import Output
 from .profile import Profile
 from .qr import qr
 from .settings import DEFAULT_PORT
-from .view import View
 from .waiting import Waiting, addresses_of, plain_host
 from .ways import way
 
@@ -66,8 +65,7 @@ async def invite_by_code(
 
     host = plain_host(host)
     offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
-    view = View(output)
-    chat = Chat(profile, view)
+    chat = Chat(profile)
     host_one = functools.partial(chat.host, initiator=False)
     waiting = Waiting(profile, lambda _: name, host_one, once=True, is_end=is_end)
     port = await waiting.begin(new_session, host, port)
@@ -152,8 +150,7 @@ async def invite_by_link(
             identity, suites=(), links=links, now=time.time(), padding=Padding.CHAT
         )
 
-    view = View(output)
-    chat = Chat(profile, view)
+    chat = Chat(profile)
     host_one = functools.partial(chat.host, initiator=False)
     waiting = Waiting(profile, links.name_for, host_one, once=True)
     port = await waiting.begin(new_session, host, port)

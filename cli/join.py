@@ -30,7 +30,6 @@ from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
 from .threads import in_thread
-from .view import View
 from .ways import way
 
 ENVIRONMENT = "E2EE_INVITATION"
@@ -76,9 +75,8 @@ async def join(
             f"Did you expect this person? If not: Ctrl-D, and {way('contact', 'block', alias)}",
             name=alias,
         )
-    view = View(output)
-    chat = Chat(profile, view)
-    await chat.run(stay_connected(chat, encounter, profile, view), leave_at_end_of_input=True)
+    chat = Chat(profile)
+    await chat.run(stay_connected(chat, encounter), leave_at_end_of_input=True)
 
 
 async def _invitation(

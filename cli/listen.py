@@ -14,7 +14,6 @@ from .door import sessions
 from .links import PendingLinks
 from .nearby import visible
 from .profile import Profile
-from .view import View
 from .waiting import Waiting, addresses_of, plain_host
 
 
@@ -41,8 +40,7 @@ async def listen(
     expected = None if peer is None else id_of(contacts, peer)
     links = PendingLinks(book)
 
-    view = View(output)
-    chat = Chat(profile, view, many=not once)
+    chat = Chat(profile, many=not once)
     waiting = Waiting(
         profile,
         links.name_for,

@@ -36,7 +36,9 @@ class Output:
 
     def __init__(self, *, as_json: bool, always_label: bool = False) -> None:
         """``always_label`` marks lines with their speaker even where stdout is no terminal."""
-        self._as_json = as_json
+        self.as_json = as_json
+        self.elsewhere: Callable[[str], None] | None = None
+        """Shows what there is to say while a screen has the terminal."""
         self._stderr_writer: threading.Thread | None = None
         self._terminal = os.isatty(STDOUT)
         self._pipe = stat.S_ISFIFO(os.fstat(STDOUT).st_mode)
@@ -51,7 +53,7 @@ class Output:
     @property
     def to_terminal(self) -> bool:
         """Whether what ``data`` gives is for the eyes of a person."""
-        return self._terminal and not self._as_json
+        return self._terminal and not self.as_json
 
     async def line(self, speaker: str, body: str, **fields: Any) -> None:
         """A text of the chat. At a terminal it is marked, so that no peer can pose as us.
@@ -60,7 +62,7 @@ class Output:
 
         Raises BrokenPipeError where nobody reads stdout any more, CliError where it is full.
         """
-        if self._as_json:
+        if self.as_json:
             line = _json("message", **{"from": speaker}, **fields, text=body)
         else:
             line = self._shown(f"{speaker}: " if self._label else "", body)
@@ -73,7 +75,7 @@ class Output:
     def data(self, human: str, *, event: str, **fields: Any) -> None:
         """The result that a command was called for, on stdout. cli/events.py has the events."""
         self.tell_observers(event, **fields)
-        _write(((_json(event, **fields) if self._as_json else human) + "\n").encode())
+        _write(((_json(event, **fields) if self.as_json else human) + "\n").encode())
 
     def kept(self, label: str, body: str, **fields: Any) -> None:
         """A text of a chat that was kept, as a result on stdout. Raises as ``line``."""
@@ -93,7 +95,10 @@ class Output:
         self.tell_observers(event, **fields)
         if self.quiet and event != "error":
             return
-        text = _json(event, **fields) if self._as_json else human
+        if self.elsewhere is not None and not self.as_json:
+            self.elsewhere(human)
+            return
+        text = _json(event, **fields) if self.as_json else human
         data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
         if self._stderr_writer is None or not self._stderr_writer.is_alive():
             self._stderr_writer = threading.Thread(target=_write_stderr, args=(data,), daemon=True)

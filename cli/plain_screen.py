@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from .clean import clean
 from .commands import Command, CommandHelp, NoSuchCommand, parse
@@ -27,6 +27,8 @@ PASTE_GAP = 0.05
 
 class PlainScreen:
     """What a person at a terminal types may be a command; from a pipe, or pasted, it is text."""
+
+    redraws: ClassVar[bool] = False
 
     def __init__(self, output: Output, commands: Sequence[CommandHelp]) -> None:
         self._output = output

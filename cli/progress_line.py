@@ -80,7 +80,7 @@ class ProgressLine:
             sum(row.done for row in moving),
             sum(row.size for row in moving),
             sum(row.rate() for row in moving),
-            _columns() - 1,
+            columns() - 1,
         )
         if text != self._shown:
             self._shown = text
@@ -93,7 +93,8 @@ def _write(text: str) -> None:
         os.write(STDERR, text.encode())
 
 
-def _columns() -> int:
+def columns() -> int:
+    """Of the terminal; 80 where there is none."""
     with contextlib.suppress(OSError):
         return os.get_terminal_size(STDERR).columns
     return 80

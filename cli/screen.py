@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 from .commands import Command, CommandHelp
 from .lines import STDIN
@@ -30,6 +30,9 @@ class Line:
 
 class Screen(Protocol):
     """Used with ``async with``, which leaves the terminal as it was found, however it ends."""
+
+    redraws: ClassVar[bool]
+    """Whether a part of it always shows the present state; else it only appends."""
 
     async def show(self, line: Line) -> None:
         """Take a line; waits while much is unwritten. Raises what ``flush`` raises."""

@@ -117,6 +117,25 @@ SETTINGS = {
         parse=int,
         option=False,
     ),
+    "plain": Setting(
+        "in a chat only add lines, never redraw", "true or false", "false", _flag, _parse_flag
+    ),
+    "bell": Setting(
+        "ring when somebody writes and nobody looks",
+        "true or false",
+        "false",
+        _flag,
+        _parse_flag,
+        option=False,
+    ),
+    "notify": Setting(
+        "ask the terminal for a notification then",
+        "true or false",
+        "false",
+        _flag,
+        _parse_flag,
+        option=False,
+    ),
     "quiet": Setting(
         "say nothing on standard error but errors", "true or false", "false", _flag, _parse_flag
     ),

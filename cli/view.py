@@ -1,43 +1,151 @@
-"""How a chat is shown and typed where nothing is ever redrawn: a pipe, a log, a plain terminal."""
+"""How a chat is shown and typed: at a terminal on a screen, else as lines of standard streams."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from e2ee.contacts import Contact
 from e2ee.conversation import TextReceived
 
+from .commands import Command, CommandHelp
 from .lines import STDIN, stdin_lines
 from .output import Output
 
+if TYPE_CHECKING:
+    from .screen import Screen
+
+YOU = "you"
+
 
 class View:
-    """Lines of peers on stdout, all else on stderr; what stdin has is said."""
+    """Used with ``async with``, while there is a chat."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(
+        self,
+        output: Output,
+        commands: Sequence[CommandHelp] = (),
+        *,
+        plain: bool = False,
+        bell: bool = False,
+        notify: bool = False,
+    ) -> None:
+        """``commands`` -- what a person may type; the others as for ``open_screen``."""
         self._output = output
+        self._commands = commands
+        self._options = {"plain": plain, "bell": bell, "notify": notify}
         self.person = os.isatty(STDIN)
         """Whether somebody sits at the keyboard."""
+        self._screen: Screen | None = None
+        self._stack = AsyncExitStack()
+        self._unwritten: list[Callable[[], None]] = []
+        self._news = asyncio.Event()
 
-    async def text(self, contact: Contact, text: TextReceived) -> None:
-        """Show a text; returns when it is written. Raises what ``Output.line`` raises."""
+    async def __aenter__(self) -> Self:
+        if self.person:
+            from .screen import Line, open_screen  # noqa: PLC0415 -- of no use in a script
+
+            self._line = Line
+            screen = open_screen(self._output, self._commands, **self._options)
+            self._screen = await self._stack.enter_async_context(screen)
+            if screen.redraws:
+                self._output.elsewhere = self._note
+            flushing = asyncio.create_task(self._flush(screen))
+            self._stack.callback(flushing.cancel)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._screen = None
+        await self._stack.aclose()
+        self._output.elsewhere = None
+
+    @property
+    def redraws(self) -> bool:
+        """Whether what is shown can change, so that it costs nothing to show it at once."""
+        return self._screen is not None and self._screen.redraws
+
+    async def text(
+        self, contact: Contact, text: TextReceived, written: Callable[[], None], *, mark: str = ""
+    ) -> None:
+        """Show a text; ``written`` is called once it is. Waits while much is unwritten.
+
+        Raises what ``Output.line`` raises.
+        """
+        if self._screen is not None and not self._output.as_json:
+            await self._screen.show(
+                self._line("theirs", contact.name, text.body, time.time(), mark)
+            )
+            self._unwritten.append(written)
+            self._news.set()
+            return
         await self._output.line(
             contact.name, text.body, peer=contact.id, id=f"{text.stream.hex()}.{text.id}"
         )
+        written()
 
-    def ready(self) -> None:
-        """Tell a person that they can write."""
-        if self.person:
-            self.note("ready", "Write a line and press Enter. Ctrl-D leaves.")
+    async def _flush(self, screen: Screen) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            written, self._unwritten = self._unwritten, []
+            await screen.flush()
+            for call in written:
+                call()
+
+    def delivered(self, body: str, at: float, *, to: str = "") -> None:
+        """A text of ours has been delivered. ``to`` -- whom it went to, where that may be unclear.
+
+        ``at`` -- seconds since 1970.
+        """
+        if self._screen is not None and self._screen.redraws:
+            self._show(self._line("ours", YOU, body, at, to and f"to {to}"))
+
+    def waiting(self, texts: Sequence[str], state: str) -> None:
+        """Texts of ours that are not delivered, and what they wait for."""
+        if self._screen is not None:
+            self._screen.waiting(texts, state)
+
+    def progress(self, rows: Sequence[str]) -> None:
+        """Files that are under way."""
+        if self._screen is not None:
+            self._screen.progress(rows)
+
+    def footer(self, text: str, *, alarm: bool) -> None:
+        """Whom what is typed goes to, and how well they are known."""
+        if self._screen is not None and self._screen.redraws:
+            self._screen.footer(text, alarm=alarm)
 
     def note(self, event: str, human: str, **fields: Any) -> None:
         """Something that the program has to say."""
         self._output.status(event, human, **fields)
 
-    async def typed(self) -> AsyncIterator[list[str]]:
-        """What is to be said: texts, as many at a time as the input has. Raises CliError."""
-        async for lines in stdin_lines():
-            if said := [line for line in lines if line or not self.person]:
-                yield said
+    def _note(self, human: str) -> None:
+        self._show(self._line("note", "", human, time.time()))
+
+    def _show(self, line: Any) -> None:
+        assert self._screen is not None
+        # In the order of the calls; only a terminal that is stuck makes it wait.
+        showing = asyncio.ensure_future(self._screen.show(line))
+        showing.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def typed(self) -> AsyncIterator[list[str] | Command]:
+        """What is to be said, as many texts at a time as there are, and commands.
+
+        Raises CliError for input that cannot be read or is no text.
+        """
+        if self._screen is None:
+            async for lines in stdin_lines():
+                yield lines
+        else:
+            async for item in self._screen.typed():
+                yield item if isinstance(item, Command) else [item]
