@@ -52,7 +52,8 @@ class PlainScreen:
     async def show(self, line: Line) -> None:
         """Returns when it is written. What was typed stands there already."""
         if line.kind == "note":
-            self._output.status("note", "\n".join(map(clean, line.body.split("\n"))))
+            human = "\n".join(map(clean, line.body.split("\n")))
+            self._output.status("note", human, text=line.body)
         elif line.kind == "theirs" and self._output.to_terminal:
             columns = shutil.get_terminal_size().columns
             text = "\n".join(rows(line, columns, coloured=colours_wanted()))
@@ -100,4 +101,4 @@ class PlainScreen:
                 for line in filter(None, lines):
                     yield line if pasted else parse(line, self._commands)
             except NoSuchCommand as error:
-                self._output.status("usage", str(error))
+                self._output.status("usage", str(error), message=str(error))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import fcntl
 import json
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -81,6 +83,9 @@ class Terminal:
 
     def close(self) -> None:
         self.paused = False
+        self.process.send_signal(signal.SIGHUP)  # In order, as its coverage is to be written.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
         self.process.kill()
         self.process.wait()
         os.close(self._slave)

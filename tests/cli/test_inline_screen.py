@@ -54,7 +54,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScreenProgram]:
 def program(shared: ScreenProgram) -> ScreenProgram:
     """One for many tests, as it takes long to start: cleared, with nothing typed."""
     shared.do(footer={"text": "bob · verified"})
-    shared.send("x\x03\x0c")  # Ctrl-C drops the line, Ctrl-L clears the screen.
+    shared.send("x\x03\x0cready")  # Ctrl-C drops the line, Ctrl-L clears the screen.
+    shared.wait(lambda: shared.rows == ["> ready", "bob · verified"])
+    shared.send("\x03")
     shared.wait(lambda: shared.rows == [">", "bob · verified"])
     shared.forget()
     return shared
