@@ -175,6 +175,19 @@ def test_tab_completes_commands_and_paths(program: ScreenProgram, tmp_path: Path
     program.wait(lambda: program.typed == [["file", f"{tmp_path}/holiday photo.jpg"]])
 
 
+def test_a_line_that_comes_in_leaves_the_menu_open(program: ScreenProgram) -> None:
+    program.send("/fi")
+    program.wait_for("/file PATH  Send a file")
+    program.show("hello")
+    program.wait_for("bob: hello")
+    time.sleep(0.2)
+    assert [row.strip() for row in program.rows[1:]] == [
+        "> /fi",
+        "/file PATH  Send a file",
+        "bob · verified",
+    ]
+
+
 def test_the_live_area_shows_what_waits_and_what_is_under_way(program: ScreenProgram) -> None:
     program.do(waiting={"texts": ["1st", "2nd", "3rd", "4th\nrow"], "state": "no connection"})
     program.do(progress=["photo.jpg 34 %"], footer={"text": "NOT VERIFIED", "alarm": True})
