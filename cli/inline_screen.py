@@ -75,7 +75,8 @@ class InlineScreen:
         self._live.application.key_processor.before_key_press += self._on_key
         self._live.begin(_FOCUS_ON)
         self._awake.set()
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._print())]
+        self._reading = asyncio.create_task(self._read())
+        self._printing = asyncio.create_task(self._print())
         asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, self._resume)
         return self
 
@@ -89,9 +90,9 @@ class InlineScreen:
         with contextlib.suppress(CliError, BrokenPipeError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self.flush()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._reading.cancel()
+        self._printing.cancel()
+        await asyncio.gather(self._reading, self._printing, return_exceptions=True)
         self._live.end(_FOCUS_OFF)
         with contextlib.suppress(CliError, BrokenPipeError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
@@ -125,6 +126,8 @@ class InlineScreen:
     async def typed(self) -> AsyncIterator[str | Command]:
         while (item := await self._typed.get()) is not None:
             yield item
+        if self._reading.done():
+            self._reading.result()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         async with self._progressed:

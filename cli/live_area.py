@@ -14,7 +14,6 @@ from typing import TextIO, cast
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.data_structures import Size
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import InMemoryHistory
@@ -32,8 +31,6 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.renderer import Renderer
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
@@ -41,11 +38,11 @@ from .chat_completion import CommandCompleter
 from .clean import clean
 from .commands import CommandHelp
 from .frames import Frames
-from .output import STDOUT
+from .inline_renderer import InlineOutput, InlineRenderer, terminal_size
 from .rows import fit
 
 MAX_ROWS = 3
-"""Of what waits, and of what is under way; the rest is counted."""
+"""Of what waits, and of what is under way; the rest is counted. Fewer in a low terminal."""
 
 PROMPT = "> "
 
@@ -80,8 +77,8 @@ class LiveArea:
             on_text_changed=lambda _: self._unhint(),
         )
         self.frames = Frames(self._on_written)
-        self._terminal = _Terminal(
-            cast(TextIO, self.frames), _size, os.environ.get("TERM"), enable_cpr=False
+        self._terminal = InlineOutput(
+            cast(TextIO, self.frames), terminal_size, os.environ.get("TERM"), enable_cpr=False
         )
         self.application: Application[None] = Application(
             layout=self._layout(),
@@ -92,12 +89,14 @@ class LiveArea:
             input=create_input(sys.stdin),
             output=self._terminal,
         )
-        self._renderer = _Renderer(self.application.renderer.style, self._terminal, self.frames)
+        self._renderer = InlineRenderer(
+            self.application.renderer.style, self._terminal, self.frames
+        )
         self.application.renderer = self._renderer
 
     @property
     def columns(self) -> int:
-        return _size().columns
+        return terminal_size().columns
 
     def redraw(self) -> None:
         self.application.invalidate()
@@ -149,7 +148,7 @@ class LiveArea:
                 input_processors=[BeforeInput(PROMPT)],
                 search_buffer_control=search.control,
             ),
-            height=lambda: Dimension(min=1, max=max(1, _size().rows // 2)),
+            height=lambda: Dimension(min=1, max=max(1, terminal_size().rows // 2)),
             wrap_lines=True,
             dont_extend_height=True,
         )
@@ -157,7 +156,7 @@ class LiveArea:
             HSplit(
                 [
                     _rows(self._waiting_rows, "class:pending"),
-                    _rows(lambda: _last(self.progress, self.columns), ""),
+                    _rows(lambda: _last(self.progress), ""),
                     prompt,
                     search,
                     _rows(lambda: [self.hint] if self.hint else [], "class:hint", wrap=True),
@@ -173,7 +172,7 @@ class LiveArea:
         )
 
     def _waiting_rows(self) -> list[str]:
-        rows = _last(self.waiting, self.columns)
+        rows = _last(self.waiting)
         if rows:
             state = f" ({self.waiting_state})"
             room = self.columns - 1 - len(state)
@@ -184,57 +183,24 @@ class LiveArea:
         return rows
 
 
-class _Terminal(Vt100_Output):
-    def disable_bracketed_paste(self) -> None:
-        """Not for the moment of a redraw: what is pasted in that moment would be run as keys."""
-
-    def erase_down(self) -> None:
-        """From the beginning of a row, where it is always called.
-
-        tmux takes an erasure that begins in the corner for a cleared screen, and keeps what was
-        there in its scrollback: so the corner goes first.
-        """
-        self.write_raw("\x1b[K\x1b[C\x1b[J\r")
-
-
-class _Renderer(Renderer):
-    """Draws nothing while a write is under way, and leaves no empty rows where it has shrunk."""
-
-    def __init__(self, style: object, output: Vt100_Output, frames: Frames) -> None:
-        super().__init__(style, output)  # type: ignore[arg-type]
-        self._frames = frames
-        self.owed = False
-        self.held = False
-
-    def render(self, app: Application[None], layout: Layout, is_done: bool = False) -> None:
-        if self.held or self._frames.under_way:
-            self.owed = True
-            return
-        size = self.output.get_size()
-        height = layout.container.preferred_height(size.columns, size.rows).preferred
-        if self.last_rendered_screen and height < self.last_rendered_screen.height:
-            self.erase()
-        super().render(app, layout, is_done)
-
-
-def _size() -> Size:
-    try:
-        size = os.get_terminal_size(STDOUT)
-    except OSError:
-        return Size(24, 80)
-    return Size(size.lines or 24, size.columns or 80)
-
-
 def _rows(
-    rows: Callable[[], list[str]], style: str | Callable[[], str], *, wrap: bool = False
+    rows: Callable[[], list[str]],
+    style: str | Callable[[], str],
+    *,
+    wrap: bool = False,
+    always: bool = False,
 ) -> ConditionalContainer:
+    """``always`` -- keep a row of it where there is no room for all."""
+
     def text() -> StyleAndTextTuples:
         return [("", "\n".join(rows()))]
 
     return ConditionalContainer(
         Window(
             FormattedTextControl(text),
-            height=Dimension(max=MAX_ROWS + 2),
+            height=lambda: Dimension(
+                min=int(always and terminal_size().rows > 1), max=MAX_ROWS + 2
+            ),
             style=style,
             wrap_lines=wrap,
             dont_extend_height=True,
@@ -243,7 +209,9 @@ def _rows(
     )
 
 
-def _last(texts: Sequence[str], columns: int) -> list[str]:
-    rows = [fit(text, columns - 1) for text in texts[-MAX_ROWS:]]
+def _last(texts: Sequence[str]) -> list[str]:
+    size = terminal_size()
+    count = min(MAX_ROWS, size.rows // 4)
+    rows = [fit(text, size.columns - 1) for text in texts[max(len(texts) - count, 0) :]]
     more = len(texts) - len(rows)
-    return [f"and {more} more", *rows] if more else rows
+    return [f"and {more} more", *rows] if rows and more else rows

@@ -60,7 +60,7 @@ class Terminal:
             stderr=slave,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-            env={**os.environ, "TERM": "xterm-256color", "PS1": "$ ", **environment},
+            env={**os.environ, "TERM": "xterm-256color", "TMUX": "", "PS1": "$ ", **environment},
         )
         self._slave = slave
         self._reading = threading.Thread(target=self._read, daemon=True)

@@ -3,6 +3,7 @@ left as it was found."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -225,6 +226,15 @@ def test_twenty_columns_are_enough(start: Start) -> None:
     ]
 
 
+def test_in_three_rows_the_trust_stays_in_view(start: Start) -> None:
+    program = start(columns=20, rows=3)
+    program.do(waiting={"texts": ["hi"], "state": "sending"}, progress=["photo.jpg 1 %"])
+    program.show("hello")
+    program.wait(lambda: [row[6:] for row in program.rows] == ["bob: hello", "", "verified"])
+    program.send("hi")
+    program.wait(lambda: program.rows[1:] == ["> hi", "bob · verified"])
+
+
 def test_nothing_that_a_peer_says_acts_on_the_terminal(program: ScreenProgram) -> None:
     before = len(program.raw)
     for body in (
@@ -370,42 +380,78 @@ def test_a_stuck_terminal_holds_up_neither_the_end_nor_the_memory(
     figure(f"a flood of 100,000 lines to a terminal that takes none: {peak} MiB in all")
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux")
-def test_tmux_shows_the_same(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "control")
-    tmux = ["tmux", "-S", str(tmp_path / "socket"), "-f", "/dev/null"]
+class Tmux:
+    """The program in tmux, which breaks rows that become too long, as many terminals do."""
 
-    def run(*arguments: str) -> str:
+    def __init__(self, folder: Path) -> None:
+        self._tmux = ["tmux", "-S", str(folder / "socket"), "-f", "/dev/null"]
+        os.mkfifo(folder / "control")
+        self._control = os.open(folder / "control", os.O_RDWR)
+        program = f"{sys.executable} {PROGRAM} {folder}/control {folder}/typed"
+        self.run("new-session", "-d", "-x", "60", "-y", "12", program)
+
+    def run(self, *arguments: str) -> str:
         return subprocess.run(
-            [*tmux, *arguments], check=True, capture_output=True, text=True, timeout=20
+            [*self._tmux, *arguments], check=True, capture_output=True, text=True, timeout=20
         ).stdout
 
-    def rows() -> list[str]:
-        return run("capture-pane", "-p", "-S", "-").splitlines()
+    def do(self, **verbs: Any) -> None:
+        os.write(self._control, (json.dumps(verbs) + "\n").encode())
 
-    def wait_for(text: str) -> None:
+    @property
+    def rows(self) -> list[str]:
+        """With the scrollback."""
+        return [row for row in self.run("capture-pane", "-p", "-S", "-").splitlines() if row]
+
+    def wait_for(self, text: str) -> None:
         deadline = time.monotonic() + 20
-        while text not in "\n".join(rows()):
-            assert time.monotonic() < deadline, rows()
+        while text not in "\n".join(self.rows):
+            assert time.monotonic() < deadline, self.rows
             time.sleep(0.05)
 
-    program = f"{sys.executable} {PROGRAM} {tmp_path}/control {tmp_path}/typed; cat"
-    run("new-session", "-d", "-x", "60", "-y", "12", program)
-    try:
-        control = os.open(tmp_path / "control", os.O_RDWR)
-        os.write(control, b'{"footer": {"text": "bob"}}\n')
-        wait_for("bob")
-        os.write(control, b'{"flood": {"count": 1000, "body": "line {} of a flood"}}\n')
-        for character in string.ascii_lowercase:
-            run("send-keys", "-l", character)
-        wait_for("flooded")
-        wait_for(string.ascii_lowercase)
-        shown = [row for row in rows() if row]
-        assert shown[-2:] == [f"> {string.ascii_lowercase}", "bob"]
-        assert [re.search(r"line (\d+)", row)[1] for row in shown[:1000]] == [  # type: ignore[index]
-            str(number) for number in range(1000)
-        ]
-        assert len(shown) == 1003
-        os.close(control)
-    finally:
-        run("kill-server")
+    def close(self) -> None:
+        self.run("kill-server")
+        os.close(self._control)
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    if shutil.which("tmux") is None:
+        pytest.skip("no tmux")
+    program = Tmux(tmp_path)
+    yield program
+    program.close()
+
+
+def test_tmux_shows_a_flood_and_what_is_typed_meanwhile(tmux: Tmux) -> None:
+    tmux.do(footer={"text": "bob"})
+    tmux.wait_for("bob")
+    tmux.do(flood={"count": 1000, "body": "line {} of a flood"})
+    for character in string.ascii_lowercase:
+        tmux.run("send-keys", "-l", character)
+    tmux.wait_for("flooded")
+    tmux.wait_for(string.ascii_lowercase)
+    rows = tmux.rows
+    assert [row.split(" ", 2)[2] for row in rows[:1000]] == [
+        f"line {number} of a flood" for number in range(1000)
+    ]
+    assert rows[1001:] == [f"> {string.ascii_lowercase}", "bob"]
+
+
+def test_tmux_keeps_nothing_of_the_prompt_when_it_becomes_narrower(tmux: Tmux) -> None:
+    tmux.do(flood={"count": 20, "body": "line {} of a flood"})
+    tmux.do(footer={"text": "bob · verified"}, progress=["a file with quite a long name 34 %"])
+    tmux.wait_for("34 %")
+    text = "a text that takes more than one row in sixty columns, and here is its end"
+    tmux.run("send-keys", "-l", text)
+    tmux.wait_for("its end")
+    tmux.run("resize-window", "-x", "30", "-y", "12")
+    tmux.wait_for("a file with quite a long nam…")
+    assert tmux.rows[-5:] == [
+        "a file with quite a long nam…",
+        f"> {text[:28]}".rstrip(),
+        text[28:58].strip(),
+        text[58:],
+        "bob · verified",
+    ]
+    assert sum("34 %" in row or row.startswith("> ") for row in tmux.rows) == 1
