@@ -199,7 +199,8 @@ class Chat:
                 written()
 
             mark = "" if person.trusted or not self._many else "not verified"
-            await self.view.text(person.contact, text, shown, mark=mark)
+            contact = person.contact
+            await self.view.text(contact.name, text, shown, peer=contact.id, mark=mark)
 
         async def ask(row: Row, offer: Offered) -> bool:
             return await self._ask(person, row, offer)
@@ -297,14 +298,15 @@ class Chat:
         answer = self._offers[number] = asyncio.get_running_loop().create_future()
         self.view.note("offer", f"{text}: /accept {number} or /decline {number}", **fields)
         try:
-            return await answer
+            taken: bool = await answer
+            return taken
         finally:
             del self._offers[number]
 
     def answer_offer(self, number: str, *, taken: bool) -> bool:
         """Whether there is such an offer. The last one, where no number is given."""
         wanted = int(number) if number.isdecimal() else max(self._offers, default=0)
-        answer = self._offers.get(wanted) if not number or number.isdecimal() else None
+        answer = self._offers.get(wanted) if number in {"", str(wanted)} else None
         if answer is None or answer.done():
             return False
         answer.set_result(taken)

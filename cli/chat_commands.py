@@ -78,8 +78,8 @@ class ChatCommands:
         number = SafetyNumber(book.identity.public_key, contact.identity)
         self._say(
             safety_number_text(contact, number)
-            + "\nCompare it by voice. What the other side shows, type after /verify, in words or\n"
-            "digits."
+            + "\nCompare it by voice. What the other side shows, type after /verify, in words "
+            "or digits."
         )
 
     async def _file(self, path: str) -> None:
@@ -87,8 +87,7 @@ class ChatCommands:
         if not path:
             self._say("Which? /file PATH")
             return
-        path = os.path.expanduser(path)
-        found = await in_thread(lambda: outgoing(path))
+        found = await in_thread(lambda: outgoing(os.path.expanduser(path)))
         person.desk.wish(path, found)
         away = "" if person.correspondent.connected else ", when there is a connection"
         self._say(f"Offering {path} to {person.contact.name}{away}.")

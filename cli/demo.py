@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from e2ee import Identity, Padding, Session
 from e2ee.conversation import CHAT, TextReceived
@@ -17,8 +18,10 @@ from e2ee.journal import MemoryJournal
 from e2ee.transport import Channel, Stream, tcp
 
 from .chat import TIMEOUTS
+from .commands import Command
 from .correspondent import Correspondent
 from .exits import CliError, Exit
+from .lines import STDIN
 from .output import Output
 from .purpose import agree
 from .view import View
@@ -58,31 +61,37 @@ async def demo(*, wire: bool, output: Output) -> None:
             f"  their safety words: {' '.join(channel.peer.words)}",
         )
         await agree(channel, [CHAT], initiator=True)
-        view = View(output)
-        view.ready()
-        await (_converse(channel, view, output) if view.person else _recite(channel, output))
+        if os.isatty(STDIN):
+            await _converse(channel, output)
+        else:
+            await _recite(channel, output)
     output.status("over", "That was a real session. Next: e2ee listen, and e2ee connect.")
 
 
-async def _converse(channel: Channel, view: View, output: Output) -> None:
+async def _converse(channel: Channel, output: Output) -> None:
     """Say what a person types, until they leave."""
 
-    async def show(text: TextReceived) -> None:
-        await output.line("peer", text.body)
-
-    peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
+    async def show(text: TextReceived, written: Callable[[], None]) -> None:
+        await view.text("peer", text, written, peer=channel.peer.id)
 
     async def speak() -> None:
-        async for texts in view.typed():
-            peer.say(texts)
+        async for item in view.typed():
+            if not isinstance(item, Command):
+                peer.say(item)
+                for body in item:
+                    view.delivered(body, time.time())
         await peer.leave()
 
-    speaking = asyncio.create_task(speak())
-    try:
-        await peer.converse(channel, own_name="")
-    finally:
-        speaking.cancel()
-        await asyncio.gather(speaking, return_exceptions=True)
+    peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
+    async with View(output) as view:
+        view.footer("a second process on this machine", alarm=False)
+        view.ready()
+        speaking = asyncio.create_task(speak())
+        try:
+            await peer.converse(channel)
+        finally:
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
 
 
 async def _recite(channel: Channel, output: Output) -> None:
@@ -90,8 +99,9 @@ async def _recite(channel: Channel, output: Output) -> None:
     script = iter(SCRIPT)
     leaving: list[asyncio.Task[None]] = []
 
-    async def show(text: TextReceived) -> None:
+    async def show(text: TextReceived, written: Callable[[], None]) -> None:
         await output.line("peer", text.body)
+        written()
         if (line := next(script, None)) is None:
             leaving.append(asyncio.create_task(peer.leave()))
         else:
@@ -99,7 +109,7 @@ async def _recite(channel: Channel, output: Output) -> None:
             peer.say([line])
 
     peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
-    await peer.converse(channel, own_name="")
+    await peer.converse(channel)
     await asyncio.gather(*leaving)
 
 

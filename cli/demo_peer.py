@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import sys
 import time
+from collections.abc import Callable
 
 from e2ee import Identity, Padding, Session
 from e2ee.conversation import CHAT, TextReceived
@@ -57,14 +58,15 @@ async def main() -> None:
 async def _answer(channel: Channel) -> None:
     answers = itertools.cycle(ANSWERS)
 
-    async def show(text: TextReceived) -> None:
+    async def show(text: TextReceived, written: Callable[[], None]) -> None:
+        written()
         peer.say([next(answers).format(body=text.body)])
 
     peer = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
     peer.say([GREETING])
     with contextlib.suppress(E2EEError):
         await agree(channel, [CHAT], initiator=False)
-        await peer.converse(channel, own_name="")
+        await peer.converse(channel)
 
 
 async def _end_of_input() -> None:

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from e2ee.contacts import Contact
 from e2ee.conversation import TextReceived
 
 from .commands import Command, CommandHelp
@@ -75,22 +74,25 @@ class View:
         return self._screen is not None and self._screen.redraws
 
     async def text(
-        self, contact: Contact, text: TextReceived, written: Callable[[], None], *, mark: str = ""
+        self,
+        speaker: str,
+        text: TextReceived,
+        written: Callable[[], None],
+        *,
+        peer: str,
+        mark: str = "",
     ) -> None:
         """Show a text; ``written`` is called once it is. Waits while much is unwritten.
 
-        Raises what ``Output.line`` raises.
+        ``peer`` -- the speaker's id. ``mark`` -- stands beside the name. Raises what
+        ``Output.line`` raises.
         """
         if self._screen is not None and not self._output.as_json:
-            await self._screen.show(
-                self._line("theirs", contact.name, text.body, time.time(), mark)
-            )
+            await self._screen.show(self._line("theirs", speaker, text.body, time.time(), mark))
             self._unwritten.append(written)
             self._news.set()
             return
-        await self._output.line(
-            contact.name, text.body, peer=contact.id, id=f"{text.stream.hex()}.{text.id}"
-        )
+        await self._output.line(speaker, text.body, peer=peer, id=f"{text.stream.hex()}.{text.id}")
         written()
 
     async def _flush(self, screen: Screen) -> None:
@@ -124,6 +126,12 @@ class View:
         """Whom what is typed goes to, and how well they are known."""
         if self._screen is not None and self._screen.redraws:
             self._screen.footer(text, alarm=alarm)
+
+    def ready(self) -> None:
+        """Tell a person that they can write."""
+        if self.person:
+            more = " /help shows what else can be done." if self._commands else ""
+            self.note("ready", f"Write a line and press Enter. Ctrl-D leaves.{more}")
 
     def note(self, event: str, human: str, **fields: Any) -> None:
         """Something that the program has to say."""
