@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import socket
 import stat
+import subprocess
 import sys
-import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,11 +58,10 @@ def inbox(folder: Path, peer: bytes = PEER) -> Inbox:
 
 
 def whole(file: IncomingFile, data: bytes) -> str:
-    file.truncate(0)
-    file.write(0, [memoryview(data)])
-    name = str(file.finish())
-    file.close()
-    return name
+    with contextlib.closing(file):
+        file.truncate(0)
+        file.write(0, [memoryview(data)])
+        return str(file.finish())
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -121,9 +123,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_files_are_their_owners_only(tmp_path: Path) -> None:
     box = inbox(tmp_path)
     whole(box.file("a", b""), b"")
-    tree = box.tree("t", b"")
-    whole(tree.file(["x", "y"]), b"")
-    tree.finish()
+    with contextlib.closing(box.tree("t", b"")) as tree:
+        whole(tree.file(["x", "y"]), b"")
+        tree.finish()
     for path, mode in ((("a",), 0o600), (("t",), 0o700), (("t", "x"), 0o700)):
         assert stat.S_IMODE(tmp_path.joinpath(*path).stat().st_mode) == mode
     assert stat.S_IMODE((tmp_path / "t/x/y").stat().st_mode) == 0o600
@@ -228,60 +230,63 @@ def test_a_folder_goes_on_and_gets_a_name_that_is_free(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["t", "t (1)"]
 
 
+ATTACKER = """
+import contextlib, os, sys
+folder, outside = sys.argv[1:]
+os.chdir(folder)
+while True:
+    for name in [*os.listdir(), "a", "t"]:
+        target = os.path.join(outside, "victim") if ".a" in name or name == "a" else outside
+        for step in (
+            lambda: os.symlink(target, "link"),
+            lambda: os.replace("link", name),
+            lambda: os.unlink(name),
+            lambda: os.unlink("link"),
+        ):
+            with contextlib.suppress(OSError):
+                step()
+"""
+"""Somebody who may write to the folder, and swaps everything in it for links, all the time."""
+
+
 def test_a_swap_of_links_in_a_race_leads_nowhere(
     tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
-    """Somebody who may write to the folder swaps everything in it for links, all the time."""
     folder, outside = tmp_path / "in", tmp_path / "outside"
     folder.mkdir()
     outside.mkdir()
     box = inbox(folder)
     victim = outside / "victim"
     victim.write_text("precious")
-    over = threading.Event()
-    swaps = 0
-
-    def swap() -> None:
-        nonlocal swaps
-        while not over.is_set():
-            for name in [*os.listdir(folder), "a", "t"]:
-                link = folder / f"link-{swaps}"
-                try:
-                    link.symlink_to(outside if "t" in name else victim)
-                    os.replace(link, folder / name)
-                except OSError:
-                    link.unlink(missing_ok=True)
-                swaps += 1
-                try:
-                    os.unlink(folder / name)
-                except OSError:
-                    continue
-
-    attacker = threading.Thread(target=swap)
-    attacker.start()
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    outcomes = {"whole": 0, "hindered": 0}
+    open_before = len(os.listdir("/proc/self/fd"))
+    outcomes: Counter[str] = Counter()
+    attacker = subprocess.Popen([sys.executable, "-SEc", ATTACKER, folder, outside])
     try:
-        for number in range(2000):
-            if number >= 150 and outcomes["hindered"] >= 5:
-                break
+        while outcomes.total() < 100 or (not outcomes["hindered"] and outcomes.total() < 5000):
+            again = outcomes.total().to_bytes(2)
             try:
-                whole(box.file("a", b"%d" % number), b"data")
-                tree = box.tree("t", b"%d" % number)
-                whole(tree.file(["sub", "x"]), b"data")
-                tree.finish()
+                whole(box.file("a", again), b"data")
+                with contextlib.closing(box.tree("t", again)) as tree:
+                    whole(tree.file(["sub", "x"]), b"data")
+                    tree.finish()
                 outcomes["whole"] += 1
             except FileTrouble:
                 outcomes["hindered"] += 1
+            for path in folder.iterdir():  # Or names run out.
+                shutil.rmtree(path, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
     finally:
-        sys.setswitchinterval(interval)
-        over.set()
-        attacker.join()
+        attacker.kill()
+        attacker.wait()
     assert victim.read_text() == "precious"
     assert os.listdir(outside) == ["victim"]
+    assert len(os.listdir("/proc/self/fd")) == open_before
     assert outcomes["hindered"], "the race was never lost: it shows nothing"
-    figure(f"links swapped under files that come: {swaps} swaps, {outcomes}, nothing led outside")
+    figure(
+        f"links swapped under files that come: {outcomes['hindered']} of {outcomes.total()} "
+        "were hindered, none led outside"
+    )
 
 
 @pytest.mark.parametrize(
