@@ -167,7 +167,9 @@ def part_of(folder: Path) -> str:
     return name
 
 
-@pytest.mark.parametrize("kind", ["link", "hard link", "folder", "fifo", "socket"])
+@pytest.mark.parametrize(
+    "kind", ["link", "link to nothing", "hard link", "folder", "fifo", "socket"]
+)
 def test_what_stands_in_the_way_of_a_partial_file_is_not_touched(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +179,8 @@ def test_what_stands_in_the_way_of_a_partial_file_is_not_touched(
     trap = folder / part_of(folder)
     if kind == "link":
         trap.symlink_to(victim)
+    elif kind == "link to nothing":
+        trap.symlink_to(tmp_path / "made")
     elif kind == "hard link":
         trap.hardlink_to(victim)
     elif kind == "folder":
@@ -190,6 +194,7 @@ def test_what_stands_in_the_way_of_a_partial_file_is_not_touched(
     with pytest.raises(FileTrouble):
         inbox(folder).file("a", b"")
     assert victim.read_text() == "precious"
+    assert not (tmp_path / "made").exists()
 
 
 def test_no_link_leads_out_of_a_folder_that_comes(tmp_path: Path) -> None:
