@@ -7,7 +7,7 @@ import random
 import time
 
 from e2ee.contacts import Contact
-from e2ee.errors import ProtocolError, TransportError, UnexpectedPeer
+from e2ee.errors import ProtocolError, TransportError, Truncated, UnexpectedPeer
 
 from .chat import Chat
 from .dialling import call
@@ -31,11 +31,15 @@ async def stay_connected(chat: Chat, encounter: Encounter) -> None:
 
     Raises what no further try would mend: TrustRefused, UnexpectedPeer, CliError.
     """
-    contact = encounter.contact
+    contact, began = encounter.contact, False
     while True:
         try:
             reason = await _until_asleep(chat, encounter)
+        except (TransportError, Truncated):
+            if not began:
+                raise
         except Lost as lost:
+            began = True
             chat.view.note(
                 "lost",
                 f"The connection to {contact.name} is lost: {lost}. Trying again …",

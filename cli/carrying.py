@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
-from e2ee.errors import E2EEError, TransportError, Truncated, UnexpectedMessage
+from e2ee.errors import E2EEError, UnexpectedMessage
 from e2ee.file_messages import is_file_message
 from e2ee.transport import Channel
 
-from .exits import CliError, Exit
+from .exits import CliError
 from .progress_line import ProgressLine
-from .transfer import GO_ON, Row, Transfer
+from .transfer import Row, Transfer
 
 GOODBYE_TIMEOUT = 2.0
 """Seconds for an orderly close after a signal."""
@@ -27,7 +27,7 @@ async def carry(
 ) -> None:
     """Let files pass until the peer closes, or until ``until`` has come to its end.
 
-    Raises CliError where the connection ends otherwise, or what ``until`` raises.
+    Raises what breaks the channel, and what ``until`` raises.
     """
     hearing = asyncio.create_task(_hear(channel, transfer))
     sending = asyncio.create_task(transfer.send_queue(channel))
@@ -41,8 +41,6 @@ async def carry(
             await _say_goodbye(channel, transfer, sending)
         else:
             hearing.result()
-    except (TransportError, Truncated) as error:
-        raise CliError(f"{error}; {GO_ON}", Exit.NETWORK) from None
     except asyncio.CancelledError:
         transfer.cancel()
         with contextlib.suppress(TimeoutError):

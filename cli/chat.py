@@ -211,8 +211,7 @@ class Chat:
         )
         desk = FileDesk(
             self.profile.book.identity,
-            contact.identity,
-            contact.name,
+            contact,
             folder="." if self.view.person else None,
             ask=ask,
             on_end=lambda row: self._on_file(person, row),

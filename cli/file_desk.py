@@ -7,12 +7,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from e2ee import Identity
+from e2ee.contacts import Contact
 from e2ee.file_events import Offered
 
 from .exits import Exit
 from .incoming_files import Inbox
-from .outgoing_files import OutgoingFile, OutgoingFolder
+from .outgoing_files import OutgoingFile, OutgoingFolder, name_to_offer
 from .transfer import Row, Transfer
+
+AT_ONCE = 16
+"""Files and folders that are offered and not done."""
 
 
 @dataclass(eq=False, slots=True)
@@ -30,8 +34,7 @@ class FileDesk:
     def __init__(
         self,
         identity: Identity,
-        peer_key: bytes,
-        peer_name: str,
+        contact: Contact,
         *,
         folder: str | None,
         ask: Callable[[Row, Offered], Awaitable[bool]],
@@ -40,8 +43,8 @@ class FileDesk:
         """``folder`` -- where files go; without it none is taken. ``ask`` -- whether to take what
         is offered for the first time. ``on_end`` -- gets what has come, gone or failed for good.
         """
-        self._inbox = None if folder is None else Inbox(folder, identity, peer_key)
-        self._peer_name = peer_name
+        self._inbox = None if folder is None else Inbox(folder, identity, contact.identity)
+        self._peer_name = contact.name
         self._ask = ask
         self._on_end = on_end
         self._wishes: list[Wish] = []
@@ -58,23 +61,34 @@ class FileDesk:
         if self._inbox is not None:
             self._inbox.close()
 
+    @property
+    def unsent(self) -> int:
+        """Files and folders that are left to be sent."""
+        return len(self._wishes)
+
     def wish(self, path: str, disk: OutgoingFile | OutgoingFolder) -> None:
-        """Send this, now or when there is a channel. Raises OverLimit, UsageError."""
-        wish = Wish(path, disk)
-        if self.transfer is not None:
-            wish.row = self.transfer.offer(path, disk)
-        self._wishes.append(wish)
+        """Send this, now or when there is a channel. Raises UsageError for a name that no peer
+        would take.
+        """
+        name_to_offer(path)
+        self._wishes.append(Wish(path, disk))
         self._nothing_left.clear()
+        self._offer()
 
     def open(self) -> Transfer:
         """For a fresh channel."""
-        transfer = self.transfer = Transfer(
-            self._inbox, self._decide, self._on_row_end, peer=self._peer_name
-        )
+        self.transfer = Transfer(self._inbox, self._decide, self._on_row_end, peer=self._peer_name)
+        self._offer()
+        return self.transfer
+
+    def _offer(self) -> None:
+        if self.transfer is None:
+            return
+        running = sum(wish.row is not None for wish in self._wishes)
         for wish in self._wishes:
-            if wish.row is None:
-                wish.row = transfer.offer(wish.path, wish.disk)
-        return transfer
+            if running < AT_ONCE and wish.row is None:
+                wish.row = self.transfer.offer(wish.path, wish.disk)
+                running += 1
 
     def closed(self, transfer: Transfer) -> None:
         """The channel of this one has ended."""
@@ -107,3 +121,4 @@ class FileDesk:
         self._on_end(row)
         if not self._wishes:
             self._nothing_left.set()
+        self._offer()

@@ -6,7 +6,9 @@ import asyncio
 import os
 
 from e2ee import Padding
+from e2ee.contacts import Contact
 from e2ee.conversation import FILES
+from e2ee.errors import TransportError, Truncated
 from e2ee.file_events import Offered
 
 from . import ask
@@ -14,9 +16,9 @@ from .addresses import with_port
 from .carrying import carry, raise_worst
 from .dialling import id_of
 from .door import sessions
-from .encounter import Encounter, announce
+from .encounter import Encounter, Lost, announce
 from .exits import CliError, Exit
-from .incoming_files import Inbox
+from .file_desk import FileDesk
 from .lines import STDIN
 from .links import PendingLinks
 from .profile import Profile
@@ -24,7 +26,7 @@ from .progress import human_size
 from .progress_line import ProgressLine
 from .purpose import agree
 from .threads import in_thread
-from .transfer import Row, Transfer
+from .transfer import Row
 from .waiting import Waiting, addresses_of, plain_host
 
 
@@ -52,14 +54,10 @@ async def receive(
     expected = None if peer is None else id_of(book.read(), peer)
     links = PendingLinks(book)
     new_session = sessions(book, links, expected=expected, known=False, padding=Padding.NONE)
-    rows: list[Row] = []
-
-    async def take(encounter: Encounter) -> str:
-        await agree(encounter.channel, [FILES], initiator=False)
-        await _take(encounter, profile, folder, rows, yes=yes, as_json=as_json)
-        return "left"
-
-    waiting = Waiting(profile, links.name_for, take, once=True, asked_for=expected is not None)
+    taking = _Taking(profile, folder, yes=yes, as_json=as_json)
+    waiting = Waiting(
+        profile, links.name_for, taking.host, once=True, asked_for=expected is not None
+    )
     port = await waiting.begin(new_session, plain_host(host), port)
     try:
         addresses = addresses_of(plain_host(host))
@@ -79,37 +77,67 @@ async def receive(
         await waiting.serve()
     finally:
         await waiting.end()
-    raise_worst(rows, "did not come")
+        taking.close()
+    raise_worst(taking.rows, "did not come")
 
 
-async def _take(
-    encounter: Encounter,
-    profile: Profile,
-    folder: str,
-    rows: list[Row],
-    *,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    announce(encounter, profile)
-    contact = encounter.contact
-    line = ProgressLine(profile.output, as_json=as_json)
-    inbox = Inbox(folder, profile.book.identity, contact.identity)
-    questions = asyncio.Lock()
+class _Taking:
+    """Files of the one who came first, over as many channels as it takes."""
 
-    def on_end(row: Row) -> None:
-        rows.append(row)
+    def __init__(self, profile: Profile, folder: str, *, yes: bool, as_json: bool) -> None:
+        self._profile = profile
+        self._folder = folder
+        self._yes = yes
+        self._line = ProgressLine(profile.output, as_json=as_json)
+        self._questions = asyncio.Lock()
+        self._desk: FileDesk | None = None
+        self.rows: list[Row] = []
+        """Those that have ended."""
+
+    def close(self) -> None:
+        if self._desk is not None:
+            self._desk.close()
+
+    async def host(self, encounter: Encounter) -> str:
+        """All of one channel. Raises CliError, Lost and what ``agree`` raises."""
+        await agree(encounter.channel, [FILES], initiator=False)
+        contact = encounter.contact
+        if self._desk is None:
+            announce(encounter, self._profile)
+            known = encounter.verdict.contact is not None
+
+            async def ask_for(row: Row, offer: Offered) -> bool:
+                return await self._ask(contact, row, offer, known=known)
+
+            self._desk = FileDesk(
+                self._profile.book.identity,
+                contact,
+                folder=self._folder,
+                ask=ask_for,
+                on_end=self._on_end,
+            )
+        transfer = self._desk.open()
+        try:
+            await carry(encounter.channel, transfer, self._line, None)
+        except (TransportError, Truncated) as error:
+            raise Lost(contact, error) from error
+        finally:
+            self._desk.closed(transfer)
+        return "left"
+
+    def _on_end(self, row: Row) -> None:
+        self.rows.append(row)
         if row.error is None:
-            line.clear()
-            profile.output.data(
+            self._line.clear()
+            self._profile.output.data(
                 row.path, event="received", name=row.name, path=row.path, size=row.size
             )
         else:
-            line.failed(row)
+            self._line.failed(row)
 
-    async def decide(row: Row, offer: Offered) -> bool:
+    async def _ask(self, contact: Contact, row: Row, offer: Offered, *, known: bool) -> bool:
         what = "" if offer.count is None else f"a folder, {offer.count} files, "
-        line.say(
+        self._line.say(
             "offer",
             f"{contact.name} offers {row.name} ({what}{human_size(offer.size)})",
             name=row.name,
@@ -117,20 +145,14 @@ async def _take(
             type="file" if offer.count is None else "folder",
             count=offer.count,
         )
-        if yes and encounter.verdict.contact is not None:
+        if self._yes and known:
             return True
         if not os.isatty(STDIN):
             return False
-        async with questions:
-            line.hidden = True
+        async with self._questions:
+            self._line.hidden = True
             try:
                 answer = await ask.line(f"Take {row.name}? [y/N] ")
             finally:
-                line.hidden = False
+                self._line.hidden = False
         return answer.lower() in {"y", "yes"}
-
-    transfer = Transfer(inbox, decide, on_end, peer=contact.name)
-    try:
-        await carry(encounter.channel, transfer, line, None)
-    finally:
-        inbox.close()

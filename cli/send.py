@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from e2ee.contacts import Contact
 from e2ee.conversation import FILES
-from e2ee.errors import UsageError
+from e2ee.errors import E2EEError, TransportError, Truncated, UsageError
 from e2ee.file_events import Offered
 
+from .calling import call_again
 from .carrying import carry, raise_worst
 from .dialling import call
-from .encounter import announce
+from .encounter import Encounter, announce
 from .exits import CliError, Exit
-from .outgoing_files import OutgoingFile, OutgoingFolder, outgoing
+from .file_desk import FileDesk
+from .outgoing_files import OutgoingFolder, outgoing
 from .profile import Profile
 from .progress import human_size
 from .progress_line import ProgressLine
 from .purpose import agree
 from .threads import in_thread
-from .transfer import Row, Transfer
+from .transfer import GO_ON, Row
 
-AT_ONCE = 16
-"""Files and folders that are offered and not done."""
+RETURN_TIMEOUT = 60.0
+"""Seconds in which a connection that broke is made again."""
 
 
 async def send(
@@ -36,7 +39,7 @@ async def send(
         if isinstance(disk, OutgoingFolder) and disk.links:
             line.say("links", f"{path}: {disk.links} symbolic links are not sent", path=path)
     encounter = await call(profile, target, peer=peer)
-    await agree(encounter.channel, [FILES], initiator=True)
+    contact = encounter.contact
     announce(encounter, profile)
     rows: list[Row] = []
 
@@ -48,24 +51,61 @@ async def send(
         else:
             line.failed(row)
 
-    async def decide(_row: Row, _offer: Offered) -> bool:
-        return False
-
-    transfer = Transfer(None, decide, on_end, peer=encounter.contact.name)
-    await carry(encounter.channel, transfer, line, _offer_all(transfer, found))
+    desk = FileDesk(profile.book.identity, contact, folder=None, ask=_refuse, on_end=on_end)
+    for path, disk in found:
+        try:
+            desk.wish(path, disk)
+        except UsageError as error:
+            raise CliError(f"{path}: {error}", Exit.FILES) from None
+    await _carry_all(encounter, profile, desk, line)
+    if desk.unsent:
+        raise CliError(
+            f"{desk.unsent} of {len(found)} were not sent: {contact.name} has stopped; {GO_ON}",
+            Exit.NOT_CONFIRMED,
+        )
     raise_worst(rows, "were not sent")
 
 
-async def _offer_all(
-    transfer: Transfer, found: Sequence[tuple[str, OutgoingFile | OutgoingFolder]]
+async def _carry_all(
+    encounter: Encounter, profile: Profile, desk: FileDesk, line: ProgressLine
 ) -> None:
-    open_rows: set[asyncio.Task[bool]] = set()
-    for path, disk in found:
-        if len(open_rows) >= AT_ONCE:
-            _, open_rows = await asyncio.wait(open_rows, return_when=asyncio.FIRST_COMPLETED)
+    """Until all is sent or they have stopped, over as many channels as it takes."""
+    contact, began = encounter.contact, False
+    while True:
         try:
-            row = transfer.offer(path, disk)
-        except UsageError as error:
-            raise CliError(f"{path}: {error}", Exit.FILES) from None
-        open_rows.add(asyncio.create_task(row.ended.wait()))
-    await asyncio.wait(open_rows)
+            await agree(encounter.channel, [FILES], initiator=True)
+            began = True
+            await _carry(encounter, desk, line)
+        except (TransportError, Truncated) as error:
+            if not began:
+                raise
+            line.say(
+                "lost",
+                f"The connection to {contact.name} is lost: {error}. Trying again …",
+                name=contact.name,
+                reason=str(error),
+            )
+            await encounter.channel.abort()
+            encounter = await _call_again(contact, profile, error)
+        else:
+            return
+
+
+async def _call_again(contact: Contact, profile: Profile, error: E2EEError) -> Encounter:
+    try:
+        async with asyncio.timeout(RETURN_TIMEOUT):
+            return await call_again(contact, profile)
+    except TimeoutError:
+        raise CliError(f"{error}; {GO_ON}", Exit.NETWORK) from None
+
+
+async def _carry(encounter: Encounter, desk: FileDesk, line: ProgressLine) -> None:
+    transfer = desk.open()
+    try:
+        await carry(encounter.channel, transfer, line, desk.all_sent())
+    finally:
+        desk.closed(transfer)
+
+
+async def _refuse(_row: Row, _offer: Offered) -> bool:
+    return False
