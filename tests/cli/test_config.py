@@ -1,4 +1,5 @@
-"""``config.toml``: four keys, and everything else is refused by name."""
+"""What is set: the command line before the environment, that before ``config.toml``, that before
+the default; everything else is refused by name."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from e2ee.contacts import Grade
 from e2ee_cli.config import Config, load_config
 from e2ee_cli.exits import CliError, Exit
+from e2ee_cli.main import app
+from e2ee_cli.settings import SETTINGS, apply, option, read_file, setting, variable
 
 
 @pytest.fixture
@@ -70,7 +74,18 @@ def test_names_that_one_may_have(file: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ('requires = "seen"', "'requires', which means nothing"),
+        ('requires = "seen"', "'requires', which means nothing; did you mean 'require'?"),
+        ("log-file = 'x'", "which means nothing; did you mean 'log_file'?"),
+        ("zzz = 1", "which means nothing; there are require, name, "),
+        ("port = 65536", "port is a whole number from 0 to 65535"),
+        ("port = -1", "port is a whole number"),
+        ("port = true", "port is a whole number"),
+        ("port = '1'", "port is a whole number"),
+        ("host = ''", "host is a text"),
+        ('host = "a\\u001b"', "host is a text"),
+        ("quiet = 1", "quiet is true or false"),
+        ("verbose = 'yes'", "verbose is true or false"),
+        ("log_file = true", "log_file is a text"),
         ("[contacts]\nx = 1", "'contacts', which means nothing"),
         ('"\\u001b[2J" = 1', "which means nothing"),
         ('require = "new"', "require is one of seen, invited, verified"),
@@ -137,3 +152,86 @@ def test_a_bad_file_ends_every_command_that_talks_to_somebody(e2ee: Any, tmp_pat
         code, out, err = e2ee.run(*command)
         assert (code, out) == (2, "")
         assert "config.toml: require is one of" in err
+
+
+def listens_with(*arguments: str) -> dict[str, Any]:
+    """What `e2ee listen` would run with."""
+    command: Any = typer.main.get_command(app)
+    apply(command)
+    listen = command.commands["listen"]
+    parameters: dict[str, Any] = listen.make_context("listen", list(arguments)).params
+    return parameters
+
+
+def test_the_command_line_before_the_environment_before_the_file_before_the_default(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (listens_with()["port"], listens_with()["require"]) == (3233, None)
+    file.write_text('port = 4001\nrequire = "seen"\nhost = "127.0.0.1"')
+    with_file = listens_with()
+    assert (with_file["port"], with_file["require"]) == (4001, "seen")
+    assert with_file["host"] == "127.0.0.1"
+    monkeypatch.setenv("E2EE_PORT", "4002")
+    monkeypatch.setenv("E2EE_REQUIRE", "invited")
+    assert (listens_with()["port"], listens_with()["require"]) == (4002, "invited")
+    given = listens_with("--port", "4003", "--require", "verified")
+    assert (given["port"], given["require"]) == (4003, "verified")
+    assert load_config().require is Grade.INVITED
+    monkeypatch.setenv("E2EE_NAME", "Zoë")
+    assert load_config().name == "Zoë"
+    monkeypatch.setenv("E2EE_PORT", "")  # As if it were not there.
+    assert listens_with()["port"] == 4001
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("port", "x"),
+        ("port", "65536"),
+        ("require", "new"),
+        ("quiet", "yes"),
+        ("name", "a\x1bb"),
+        ("name", "x" * 33),
+        ("host", "\u202e"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    monkeypatch.setenv(variable(key), value)
+    with pytest.raises(CliError, match=f"the environment: E2EE_{key.upper()} is ") as caught:
+        setting(key)
+    assert caught.value.code is Exit.USAGE
+    assert str(caught.value).isprintable()
+
+
+def test_each_key_can_be_in_the_file_and_has_its_option(file: Path) -> None:
+    file.write_text(
+        'require = "seen"\nname = "Zoë"\nhost = "::"\nport = 1\nquiet = true\nverbose = false\n'
+        'log_file = "log"\n'
+    )
+    assert set(read_file()) == set(SETTINGS)
+    command: Any = typer.main.get_command(app)
+    options = {
+        name
+        for each in [command, *command.commands.values()]
+        for parameter in each.params
+        if parameter.param_type_name == "option"
+        for name in parameter.opts
+    }
+    assert {option(key) for key, about in SETTINGS.items() if about.option} <= options
+    assert not {option(key) for key, about in SETTINGS.items() if not about.option} & options
+
+
+def test_what_is_set_for_all_counts_in_a_profile_and_with_a_bad_file_there_is_still_help(
+    e2ee: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "alice" / "profiles" / "work"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("quiet = true")
+    assert e2ee.run("--profile", "work", "id")[2] == ""
+    (folder / "config.toml").write_text("quite = true")
+    code, out, err = e2ee.run("--profile", "work", "id")
+    assert (code, out) == (2, "")
+    assert "did you mean 'quiet'?" in err
+    assert e2ee.run("--profile", "work", "listen", "--help")[0] == 0
