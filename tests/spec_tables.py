@@ -7,6 +7,7 @@ puts them there.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -129,24 +130,24 @@ TABLES = {
 }
 
 
-def updated(spec: str) -> str:
-    for name, table in TABLES.items():
-        before, begin, rest = spec.partition(f"<!-- generated: {name} -->\n")
+def updated(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
+    for name, table in tables.items():
+        before, begin, rest = text.partition(f"<!-- generated: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not end:
-            raise SystemExit(f"SPEC.md has no place for the table {name}")
-        spec = before + begin + table() + "\n" + end + after
-    return spec
+            raise SystemExit(f"there is no place for the table {name}")
+        text = before + begin + table() + "\n" + end + after
+    return text
 
 
-def main() -> None:
-    present = SPEC.read_text()
-    wanted = updated(present)
+def main(document: Path, tables: Mapping[str, Callable[[], str]]) -> None:
+    present = document.read_text()
+    wanted = updated(present, tables)
     if "--write" in sys.argv:
-        SPEC.write_text(wanted)
+        document.write_text(wanted)
     elif wanted != present:
-        raise SystemExit("SPEC.md is behind the code: run python tests/spec_tables.py --write")
+        raise SystemExit(f"{document.name} is behind the code: run this again with --write")
 
 
 if __name__ == "__main__":
-    main()
+    main(SPEC, TABLES)

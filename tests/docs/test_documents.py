@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import pytest
 from e2ee_cli.exits import Exit
 
 ROOT = Path(__file__).parent.parent.parent
+LINKED = ["docs/session.md", "docs/people.md", "docs/trust.md", "docs/scripting.md"]
 PYTHON_DOCUMENTS = ["README.md", "docs/session.md", "docs/trust.md"]
 
 
@@ -66,6 +68,26 @@ def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
             os.killpg(run.pid, signal.SIGKILL)
 
 
+def test_the_scripts_of_the_page_on_scripts_run(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = ""
+    for script in fenced("docs/scripting.md", "sh"):
+        run = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert (run.returncode, run.stderr) == (0, ""), script
+        said += run.stdout
+    assert re.fullmatch(r"my words:( [a-z-]+){8}\n1\n", said)
+    assert json.loads((tmp_path / "schema.json").read_text())["oneOf"]
+
+
 def test_the_table_of_exit_codes_is_the_programs() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \| ", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert {int(code) for row in rows for code in row.split(",")} == set(Exit)
@@ -80,7 +102,7 @@ def test_every_command_is_in_the_readme_and_every_command_there_exists() -> None
 
 
 def test_links_inside_of_the_documents_lead_somewhere() -> None:
-    for document in ["README.md", "SPEC.md", "docs/session.md", "docs/people.md", "docs/trust.md"]:
+    for document in ["README.md", "SPEC.md", *LINKED]:
         text = (ROOT / document).read_text()
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
             file, _, anchor = target.partition("#")
