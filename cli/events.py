@@ -206,6 +206,9 @@ EVENTS: Mapping[str, Event] = {
     "warning": Event(
         "something that you may want to do otherwise", {"text": Field(TEXT, "what, for a person")}
     ),
+    "hint": Event(
+        "I wait for what somebody types at this terminal", {"text": Field(TEXT, "for a person")}
+    ),
     "log": Event(
         "with -v: a line of the log",
         {"level": Field(TEXT, "how grave"), "text": Field(TEXT, "what, for a person")},

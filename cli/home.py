@@ -123,7 +123,7 @@ def _load(path: Path, output: Output) -> tuple[e2ee.Identity, str | None]:
     except IdentityLocked:
         pass
     if file := os.environ.get(PASSPHRASE_VARIABLE):
-        passphrase = read_passphrase(file)
+        passphrase = read_passphrase(file, output)
         try:
             return e2ee.Identity.load(path, passphrase), passphrase
         except (WrongPassphrase, InvalidPassphrase):

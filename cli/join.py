@@ -26,6 +26,7 @@ from .chat import TIMEOUTS, Chat
 from .discovery import find
 from .encounter import day, meet
 from .exits import CliError, Exit, exit_code
+from .hint import hinting
 from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
@@ -93,7 +94,7 @@ async def _invitation(
         output.status("warning", warning, text=warning)
         return SpokenCode.parse(code)
     if file is not None:
-        text = await in_thread(lambda: _read(file))
+        text = await in_thread(lambda: _read(file, output))
     elif ENVIRONMENT in os.environ:
         text = os.environ[ENVIRONMENT]
     else:
@@ -103,9 +104,12 @@ async def _invitation(
     return SpokenCode.parse(text)
 
 
-def _read(path: str) -> str:
+def _read(path: str, output: Output) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with (
+            open(path, encoding="utf-8", errors="replace") as file,
+            hinting(output, "the code or the link", file.fileno()),
+        ):
             return file.read(MAX_FILE)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

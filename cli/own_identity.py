@@ -123,7 +123,7 @@ def passphrase(new_file: str | None, output: Output, *, remove: bool) -> None:
     _, old = unlocked_identity(output)
     new = None
     if not remove:
-        new = read_passphrase(new_file) if new_file else _ask_twice()
+        new = read_passphrase(new_file, output) if new_file else _ask_twice()
     rewrite(lambda identity: identity, old, new)
     output.status(
         "passphrase",

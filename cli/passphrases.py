@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 from .exits import CliError, Exit
+from .hint import hinting
+from .output import Output
 
 PASSPHRASE_VARIABLE = "E2EE_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable
 """Names a file with the passphrase, for programs that nobody sits in front of."""
@@ -17,10 +19,13 @@ MAX_LINE = 4096
 """Characters of a file's first line; a passphrase has fewer."""
 
 
-def read_passphrase(file: str) -> str:
+def read_passphrase(file: str, output: Output) -> str:
     """The first line of this file. Raises CliError."""
     try:
-        with open(file, encoding="utf-8") as text:
+        with (
+            open(file, encoding="utf-8") as text,
+            hinting(output, "the passphrase", text.fileno()),
+        ):
             passphrase = text.readline(MAX_LINE).rstrip("\r\n")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
