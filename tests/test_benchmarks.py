@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -28,3 +29,17 @@ def test_one_round_of_the_benchmark(tmp_path: Path) -> None:
     for contender in ("AESGCM", "ssl", "noiseprotocol", "hybrid"):
         assert contender in written
     assert json.loads(figures.read_text())
+
+
+def test_one_round_of_starting(figure: Callable[[str], None]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.startup", "--rounds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == 5
+    for line in run.stdout.splitlines():
+        figure(f"start: {line}")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 
+from e2ee_cli.completion import ASKED
 from e2ee_cli.main import app
 
 ROOT = Path(__file__).parent.parent.parent
@@ -95,14 +96,18 @@ def test_the_manual_can_be_shown(command: list[str]) -> None:
     assert "contact verify" in run.stdout or command[0] == "mandoc"
 
 
-def test_help_imports_nothing_that_takes_long(e2ee: Any) -> None:
+@pytest.mark.parametrize(("words", "asked"), [(["--help"], {}), (["con"], {ASKED: "1"})])
+def test_help_and_completion_import_nothing_that_takes_long(
+    e2ee: Any, words: list[str], asked: dict[str, str]
+) -> None:
     run = subprocess.run(
-        [sys.executable, "-X", "importtime", e2ee.path, "--help"],
+        [sys.executable, "-X", "importtime", e2ee.path, *words],
         capture_output=True,
         text=True,
         check=True,
-        env={k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")},
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}, **asked},
     )
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert "connect" in run.stdout
     assert "e2ee_cli.main" in imported
     assert imported & HEAVY == set()
