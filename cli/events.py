@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-VERSION = 1
+from .output import VERSION
 
 Schema = Mapping[str, Any]
 

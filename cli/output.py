@@ -16,12 +16,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from .clean import clean, fold
-from .events import VERSION
 from .exits import CliError, Exit
 from .threads import in_thread
 
 STDOUT, STDERR = 1, 2
 TAB = "    "
+
+VERSION = 1
+"""Of what ``--json`` says, which cli/events.py describes."""
 
 STDERR_PATIENCE = 1.0
 """Seconds that something to say may take; what comes while it takes longer is dropped."""

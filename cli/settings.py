@@ -15,7 +15,6 @@ from typing import Any
 
 from .clean import clean
 from .exits import CliError, Exit
-from .home import home
 
 CONFIG_FILE = "config.toml"
 
@@ -168,6 +167,8 @@ def read_file() -> dict[str, Any]:
     """The keys that ``config.toml`` has. Raises CliError, which names the file and what is wrong
     with it.
     """
+    from .home import home  # noqa: PLC0415 -- only what is not given is looked for
+
     path = home() / CONFIG_FILE
     try:
         text = path.read_bytes()
