@@ -172,7 +172,7 @@ def read_file() -> dict[str, Any]:
     path = home() / CONFIG_FILE
     try:
         text = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise CliError(f"{path} cannot be read: {error.strerror}", Exit.FILES) from None
