@@ -654,3 +654,9 @@ def test_no_file_shows_a_key_of_a_locked_identity(ids: Id, tmp_path: Path) -> No
     for key in (identity.use_seed(bytes), device_of(identity)):
         for form in forms(key):
             assert not any(form in content for content in left)
+
+
+def test_json_before_a_command_below_is_not_passed_over(ids: Id) -> None:
+    code, out, err = ids.run("id", "--json", "show")
+    assert (code, out) == (2, "")
+    assert "--json stands after show" in err
