@@ -238,6 +238,10 @@ class Chat:
                     if known := person.waiting.pop(number, None):
                         to = person.contact.name if len(self._people) > 1 else ""
                         self.view.delivered(*known, to=to)
+                if self.profile.output.as_json:
+                    left = person.correspondent.unconfirmed
+                    name = person.contact.name
+                    self.view.note("delivered", "", name=name, count=len(ids), left=left)
             case _:
                 pass
         self.refresh()

@@ -23,6 +23,7 @@ from .config import load_config
 from .encounter import day
 from .exits import CliError, Exit
 from .home import IDENTITY_FILE, home
+from .output import Silent
 from .passphrases import PASSPHRASE_VARIABLE, read_passphrase
 from .settings import CONFIG_FILE
 from .ways import way
@@ -95,7 +96,7 @@ def _locked(path: Path) -> tuple[Check, Identity | None]:
             "identity", "for you only, locked with a passphrase, and so not looked into"
         ), None
     try:
-        identity = Identity.load(path, read_passphrase(file))
+        identity = Identity.load(path, read_passphrase(file, Silent()))
     except (E2EEError, CliError) as error:
         return failed("identity", error, f"see the file that {PASSPHRASE_VARIABLE} names"), None
     return ok("identity", f"whole, for you only, locked; {PASSPHRASE_VARIABLE} opens it"), identity

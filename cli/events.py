@@ -58,10 +58,61 @@ _CLAIM = Field(TEXT, "what they call themselves: a claim; may be empty")
 _PATH = Field(TEXT, "the file", logged=True)
 _PORT = Field(PORT, "where I listen", logged=True)
 _ADDRESS = Field(TEXT, "HOST:PORT", logged=True)
+_FILE = Field(TEXT, "of the file or folder")
+_SIZE = Field(COUNT, "bytes", logged=True)
+_REASON = Field(TEXT, "why", logged=True)
 _EXPIRES = Field(TIME, "when the link ceases to be good")
 
 EVENTS: Mapping[str, Event] = {
-    "message": Event("a text of the peer", {"text": Field(TEXT, "what it says")}, result=True),
+    "message": Event(
+        "a text of a peer",
+        {
+            "from": _NAME,
+            "peer": _ID,
+            "id": Field(TEXT, "its name, of no other text: stream.number", logged=True),
+            "text": Field(TEXT, "what it says"),
+        },
+        result=True,
+    ),
+    "kept": Event(
+        "a text of the history",
+        {
+            "name": Field(nullable(TEXT), "what I call them; null for who is no contact now"),
+            "id": _ID,
+            "direction": Field({"enum": ["in", "out"]}, "from them, or to them", logged=True),
+            "at": Field({"type": "number"}, "seconds since 1970"),
+            "text": Field(TEXT, "what it says"),
+        },
+        result=True,
+    ),
+    "nearby": Event(
+        "a contact who shows on this network",
+        {
+            "name": _NAME,
+            "claimed_name": _CLAIM,
+            "id": _ID,
+            "grade": Field(GRADE, "how well they are known", logged=True),
+            "addresses": Field(TEXTS, "where"),
+        },
+        result=True,
+    ),
+    "check": Event(
+        "what doctor has looked at",
+        {
+            "check": Field(TEXT, "what", logged=True),
+            "state": Field({"enum": ["ok", "warning", "problem"]}, "how it is", logged=True),
+            "text": Field(TEXT, "more of it"),
+            "way": Field(nullable(TEXT), "a way forward"),
+            "code": Field(
+                nullable({"type": "integer"}), "the exit code that a problem has", logged=True
+            ),
+        },
+        result=True,
+    ),
+    "received": Event(
+        "a file or folder has come, whole",
+        {"name": _FILE, "path": Field(TEXT, "where it is"), "size": _SIZE},
+    ),
     "identity": Event(
         "who I am", {"id": Field(ID, "my id", logged=True), "words": _WORDS}, result=True
     ),
@@ -131,8 +182,11 @@ EVENTS: Mapping[str, Event] = {
         {
             "port": _PORT,
             "addresses": Field(TEXTS, "this machine's"),
-            "connect": Field(TEXTS, "what the other side may run"),
-            "known": Field(FLAG, "whether only contacts get an answer", logged=True),
+            "connect": Field(TEXTS, "for a chat: what the other side may run", optional=True),
+            "send": Field(TEXTS, "for files: what the other side may run", optional=True),
+            "known": Field(
+                FLAG, "for a chat: whether only contacts get an answer", optional=True, logged=True
+            ),
             "id": Field(ID, "my id", logged=True),
             "words": _WORDS,
         },
@@ -150,9 +204,17 @@ EVENTS: Mapping[str, Event] = {
         },
     ),
     "searching": Event(
-        "I look for an invitation on the network", {"number": Field(COUNT, "of the code")}
+        "I look on the network",
+        {
+            "number": Field(COUNT, "for an invitation: of the code", optional=True),
+            "name": Field(TEXT, "for a contact: what I call them", optional=True),
+        },
     ),
+    "visible": Event("contacts on this network can see that I am here", {}),
+    "not_visible": Event("contacts cannot see me on this network", {"reason": _REASON}),
+    "resolving": Event("I look up a name", {"host": Field(TEXT, "it", logged=True)}),
     "connecting": Event("I call", {"address": _ADDRESS}),
+    "handshake": Event("somebody answers", {"address": _ADDRESS}),
     "connected": Event(
         "the channel is encrypted, and this is who is at the other end",
         {
@@ -180,7 +242,58 @@ EVENTS: Mapping[str, Event] = {
             "unreported": Field(COUNT, "so many more were not told of", logged=True),
         },
     ),
-    "left": Event("the peer has left", {}),
+    "left": Event("a peer has left", {"name": _NAME}),
+    "lost": Event("a connection broke", {"name": _NAME, "reason": _REASON}),
+    "replaced": Event("the same program of mine is connected from elsewhere", {"name": _NAME}),
+    "busy": Event("another e2ee of mine talks to them; nothing is kept here", {"name": _NAME}),
+    "waiting": Event(
+        "texts of mine are not delivered", {"state": Field(TEXT, "what they wait for")}
+    ),
+    "delivered": Event(
+        "the peer's program has shown texts of mine",
+        {
+            "name": Field(TEXT, "what I call them", optional=True),
+            "count": Field(COUNT, "so many", optional=True, logged=True),
+            "left": Field(COUNT, "and so many are not delivered", optional=True, logged=True),
+        },
+    ),
+    "trust": Event(
+        "whom what is typed goes to",
+        {"text": Field(TEXT, "who, and how well known"), "alarm": Field(FLAG, "not verified")},
+    ),
+    "note": Event("something to say", {"text": Field(TEXT, "it")}),
+    "usage": Event("what was typed is no command", {"message": Field(TEXT, "why")}),
+    "answer": Event("what a command of the chat has to say", {"text": Field(TEXT, "it")}),
+    "offer": Event(
+        "the peer offers a file or folder",
+        {
+            "name": _FILE,
+            "size": _SIZE,
+            "type": Field({"enum": ["file", "folder"]}, "which", logged=True),
+            "count": Field(nullable(COUNT), "of a folder: its files", logged=True),
+        },
+    ),
+    "links": Event("symbolic links are not sent", {"path": Field(TEXT, "of the folder")}),
+    "progress": Event(
+        "how far a file or folder is",
+        {
+            "name": _FILE,
+            "incoming": Field(FLAG, "whether it comes or goes", logged=True),
+            "done": Field(COUNT, "bytes", logged=True),
+            "size": _SIZE,
+            "rate": Field(COUNT, "bytes a second", logged=True),
+        },
+    ),
+    "under_way": Event("files that are under way", {"rows": Field(TEXTS, "one each")}),
+    "sent": Event("a file or folder is there, whole", {"name": _FILE, "size": _SIZE}),
+    "failed": Event(
+        "a file or folder is not whole",
+        {
+            "name": _FILE,
+            "message": Field(TEXT, "why"),
+            "code": Field(COUNT, "its exit code", logged=True),
+        },
+    ),
     "identity_created": Event("I had no identity, and made one", {"path": _PATH}),
     "wrong_passphrase": Event("that is not the passphrase of the identity", {}),
     "exported": Event("the backup is written", {"path": _PATH}),
@@ -190,7 +303,8 @@ EVENTS: Mapping[str, Event] = {
         "the passphrase was changed", {"locked": Field(FLAG, "whether there is one", logged=True)}
     ),
     "rotated": Event("this machine has a new device key", {}),
-    "none": Event("there are no contacts", {}),
+    "none": Event("there is nothing to show", {}),
+    "deleted": Event("of the history", {"count": Field(COUNT, "so many texts", logged=True)}),
     "renamed": Event("a contact is called something else", {"name": _NAME, "id": _ID}),
     "verified": Event("the safety numbers are equal", {"name": _NAME, "id": _ID}),
     "trusted": Event("a contact has a new identity", {"name": _NAME, "id": _ID}),
@@ -225,6 +339,11 @@ EVENTS: Mapping[str, Event] = {
             "known": Field(ID, "the contact's id", optional=True, logged=True),
             "peer": Field(ID, "the id that answers", optional=True, logged=True),
             "words": Field(TEXTS, "its safety words", optional=True),
+            "tried": Field(
+                {"type": "array", "items": {"type": "object"}},
+                "for a contact who was not reached: address, stage and message of each try",
+                optional=True,
+            ),
         },
     ),
 }

@@ -246,7 +246,10 @@ def receive(
     require: Require = None,
     json: JsonOption = False,
 ) -> None:
-    """Wait for somebody to send files, and take what I want of them."""
+    """Wait for somebody to send files, and take what I want of them.
+
+    Whether I want a file is asked at a terminal: yes or no is read from standard input.
+    """
     from . import receive as receiving
     from .profile import open_profile
     from .signals import run

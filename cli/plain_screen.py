@@ -76,7 +76,7 @@ class PlainScreen:
         now = time.monotonic()
         if texts and now - self._last_progress >= PROGRESS_INTERVAL:
             self._last_progress = now
-            self._output.status("progress", "\n".join(map(clean, texts)), progress=list(texts))
+            self._output.status("under_way", "\n".join(map(clean, texts)), rows=list(texts))
 
     def footer(self, text: str, *, alarm: bool = False) -> None:
         if text != self._footer:

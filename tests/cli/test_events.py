@@ -43,7 +43,7 @@ def test_every_event_of_the_program_is_in_the_table_and_every_row_is_used() -> N
     said = {"message", "hint"}
     for source in SOURCES:
         text = source.read_text()
-        said |= set(re.findall(r'\.status\(\s*"(\w+)"', text))
+        said |= set(re.findall(r'\.(?:status|note|say)\(\s*"(\w+)"', text))
         said |= set(re.findall(r'\bevent="(\w+)"', text))
     assert said - FOR_EYES_ONLY == set(EVENTS)
 

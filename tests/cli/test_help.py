@@ -25,7 +25,7 @@ READ_NOTHING = {
     *("contact list", "contact show", "contact rename", "contact trust"),
     *("contact block", "contact unblock", "contact remove"),
     *("id", "id show", "id export", "id rotate-device", "invite list", "invite revoke"),
-    *("history", "history delete", "nearby", "doctor"),
+    *("history", "history show", "history delete", "nearby", "doctor", "send"),
 }
 
 HEAVY = {
