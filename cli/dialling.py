@@ -30,7 +30,12 @@ from .refusals import changed_identity
 
 
 async def call(
-    profile: Profile, target: str, *, peer: str | None, quietly: bool = False
+    profile: Profile,
+    target: str,
+    *,
+    peer: str | None,
+    quietly: bool = False,
+    padding: Padding = Padding.CHAT,
 ) -> Encounter:
     """Find out who is to answer and where, and call them; ``target`` and ``peer`` as for connect.
 
@@ -52,7 +57,7 @@ async def call(
 
     async def dial(host: str, port: int) -> Channel:
         try:
-            return await _open(profile, (host, port), contact, expected_id)
+            return await _open(profile, (host, port), contact, expected_id, padding)
         except UnexpectedPeer as error:
             if contact is None or error.peer is None:
                 raise
@@ -93,7 +98,11 @@ def _find(contacts: ContactBook, target: str) -> tuple[Contact | None, tuple[str
 
 
 async def _open(
-    profile: Profile, address: tuple[str, int], contact: Contact | None, expected_id: str | None
+    profile: Profile,
+    address: tuple[str, int],
+    contact: Contact | None,
+    expected_id: str | None,
+    padding: Padding,
 ) -> Channel:
     book = profile.book
     device_key = None if contact is None else _device_at(contact, *address)
@@ -101,7 +110,7 @@ async def _open(
     if device_key is not None:
         sequence = book.change(lambda contacts: contacts.next_sequence(time.time()))
         device = KnownDevice(device_key, sequence)
-    session = _session(book.identity, expected_id, device)
+    session = _session(book.identity, expected_id, device, padding)
     stream = await stream_to(*address, profile.output)
     try:
         return await _shake_hands(stream, session, address)
@@ -109,13 +118,15 @@ async def _open(
         if device is None:
             raise
     # They do not know this device, or have another one: SPEC.md section 4.3.
-    session = _session(book.identity, expected_id, None)
+    session = _session(book.identity, expected_id, None, padding)
     return await _shake_hands(await tcp.connect_stream(*address), session, address)
 
 
-def _session(identity: Identity, expected_id: str | None, device: KnownDevice | None) -> Session:
+def _session(
+    identity: Identity, expected_id: str | None, device: KnownDevice | None, padding: Padding
+) -> Session:
     return Session.initiator(
-        identity, device=device, expected_peer=expected_id, now=time.time(), padding=Padding.CHAT
+        identity, device=device, expected_peer=expected_id, now=time.time(), padding=padding
     )
 
 

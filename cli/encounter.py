@@ -84,14 +84,15 @@ def meet(
     return Encounter(channel, verdict, contact, asked_for)
 
 
-def announce(encounter: Encounter, profile: Profile) -> None:
-    """Say whom the channel is authenticated to."""
+def announce(encounter: Encounter, profile: Profile, *, briefly: bool = False) -> None:
+    """Say whom the channel is authenticated to; ``briefly`` in one line, without advice."""
     contact = encounter.contact
     others = [known for known in profile.book.read().contacts if known.identity != contact.identity]
     verdict = encounter.verdict
+    text = _who(encounter, label(contact, others))
     profile.output.status(
         "connected",
-        _who(encounter, label(contact, others)),
+        ", ".join(line.strip() for line in text.splitlines()[:2]) if briefly else text,
         peer=contact.id,
         name=contact.name,
         claimed_name=contact.claimed_name,

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 from .exits import CliError
-from .output import _write as write_stdout
+from .output import write_stdout
 from .threads import in_thread
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from e2ee.messages import MAX_TEXT_LENGTH
 
 from .exits import CliError, Exit
 from .threads import in_thread
+
+T = TypeVar("T")
 
 STDIN = 0
 _READ_SIZE = 65_536
@@ -50,9 +53,14 @@ def _read() -> bytes:
 
 def read_when_ready(size: int) -> bytes:
     """At most so many bytes of standard input; none at its end. Raises OSError."""
+    return when_ready(lambda: os.read(STDIN, size))
+
+
+def when_ready(read: Callable[[], T]) -> T:
+    """What this read of standard input gives, when there is something to read. Raises OSError."""
     while True:
         try:
-            return os.read(STDIN, size)
+            return read()
         except BlockingIOError:
             select.select([STDIN], [], [])
 

@@ -264,6 +264,50 @@ def receive(
 
 
 @app.command()
+def pipe(
+    context: typer.Context,
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME | HOST[:PORT]",
+            help="A contact, or an address.",
+            show_default=False,
+        ),
+    ] = None,
+    listen: Annotated[bool, typer.Option("--listen", help="Wait for the other side.")] = False,
+    host: Host = None,
+    port: Port = DEFAULT_PORT,
+    known: Annotated[
+        bool, typer.Option("--known", help="Answer contacts only; give others not a byte.")
+    ] = False,
+    peer: Peer = None,
+    require: Require = None,
+    json: JsonOption = False,
+) -> None:
+    """Join standard input and output with those of e2ee pipe on another machine.
+
+    Standard input is read to its end, as bytes. --host, --port and --known need --listen.
+    """
+    from . import pipe as piping
+    from .output import Terse
+    from .profile import open_profile
+    from .signals import run
+
+    output = Terse(as_json=json)
+
+    def work() -> None:
+        given = [name for name in ("host", "port", "known") if _is_given(context, name)]
+        piping.check_usage(target, listen=listen, for_listening=given)
+        profile = open_profile(require, output)
+        if target is not None:
+            run(piping.pipe_to(profile, target, peer=peer))
+        else:
+            run(piping.wait_for_pipe(profile, host, port, known=known, peer=peer))
+
+    report_errors(output, work)
+
+
+@app.command()
 def join(
     code: Annotated[
         str | None,
@@ -417,6 +461,12 @@ def main() -> NoReturn:
         report(output, message, code, type(error).__name__)
     Output.tell_observers("ended", code=int(code), seconds=round(time.monotonic() - began, 3))
     sys.exit(code)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """On the command line, whatever its default is."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _json_is_asked_for() -> bool:

@@ -28,6 +28,9 @@ VERSION = 1
 STDERR_PATIENCE = 1.0
 """Seconds that something to say may take; what comes while it takes longer is dropped."""
 
+ON_THE_WAY = {"searching", "resolving", "connecting", "handshake", "left"}
+"""Events that tell how far something has come."""
+
 
 class Output:
     quiet: ClassVar[bool] = False
@@ -70,14 +73,14 @@ class Output:
             line = self._shown(f"{speaker}: " if self._label else "", body)
         data = (line + "\n").encode(sys.stdout.encoding, "backslashreplace")
         if self._pipe and len(data) <= select.PIPE_BUF and select.select([], [STDOUT], [], 0)[1]:
-            _write(data)  # It will not block: that much has room in a pipe that has any.
+            write_stdout(data)  # It will not block: that much has room in a pipe that has any.
         else:
-            await in_thread(lambda: _write(data))
+            await in_thread(lambda: write_stdout(data))
 
     def data(self, human: str, *, event: str, **fields: Any) -> None:
         """The result that a command was called for, on stdout. cli/events.py has the events."""
         self.tell_observers(event, **fields)
-        _write(((_json(event, **fields) if self.as_json else human) + "\n").encode())
+        write_stdout(((_json(event, **fields) if self.as_json else human) + "\n").encode())
 
     def kept(self, label: str, body: str, **fields: Any) -> None:
         """A text of a chat that was kept, as a result on stdout. Raises as ``line``."""
@@ -118,11 +121,23 @@ class Silent(Output):
         self.tell_observers(event, **fields)
 
 
-def _write(data: bytes) -> None:
+class Terse(Output):
+    """For a command that says no more than whom it talks to, and what goes wrong."""
+
+    def status(self, event: str, human: str, **fields: Any) -> None:
+        if self._as_json or event not in ON_THE_WAY:
+            super().status(event, human, **fields)
+        else:
+            self.tell_observers(event, **fields)
+
+
+def write_stdout(data: bytes | memoryview) -> None:
+    """All of it, however long that takes. Raises BrokenPipeError, CliError."""
     # Not sys.stdout, whose lock a stuck write would hold when the program ends.
-    while data:
+    left = memoryview(data)
+    while left:
         try:
-            data = data[os.write(STDOUT, data) :]
+            left = left[os.write(STDOUT, left) :]
         except BlockingIOError:
             select.select([], [STDOUT], [])
         except BrokenPipeError:

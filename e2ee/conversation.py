@@ -25,6 +25,7 @@ from e2ee.messages import (
     Stream,
     Text,
     Unsupported,
+    Written,
     decode_chat,
     encode,
 )
@@ -171,7 +172,9 @@ class Conversation:
         self._received = message.id
         return TextReceived(self._stream, message.id, message.body)
 
-    def _receive_other(self, message: Hello | Name | Leave | End | Unsupported) -> ChatEvent:
+    def _receive_other(
+        self, message: Hello | Name | Leave | End | Written | Unsupported
+    ) -> ChatEvent:
         match message:
             case Name():
                 return Introduced(message.name)
@@ -181,7 +184,7 @@ class Conversation:
                 return PeerLeft(message.reason)
             case Unsupported():
                 return message
-            case Hello() | End():
+            case Hello() | End() | Written():
                 raise UnexpectedMessage(f"the peer sent a {message.kind!r} in a chat")
 
     def _receive_stream(self, message: Stream) -> StreamOpened:

@@ -190,7 +190,13 @@ class End(WireModel):
     kind: Literal["end"] = "end"
 
 
-KnownChat: TypeAlias = Hello | Stream | Resume | Text | Receipt | Leave | Name | End
+class Written(WireModel):
+    """Everything that came before the peer's End has been written out."""
+
+    kind: Literal["written"] = "written"
+
+
+KnownChat: TypeAlias = Hello | Stream | Resume | Text | Receipt | Leave | Name | End | Written
 _CHAT: TypeAdapter[KnownChat] = TypeAdapter(Annotated[KnownChat, Field(discriminator="kind")])
 
 
