@@ -125,7 +125,7 @@ class Terse(Output):
     """For a command that says no more than whom it talks to, and what goes wrong."""
 
     def status(self, event: str, human: str, **fields: Any) -> None:
-        if self._as_json or event not in ON_THE_WAY:
+        if self.as_json or event not in ON_THE_WAY:
             super().status(event, human, **fields)
         else:
             self.tell_observers(event, **fields)
