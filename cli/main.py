@@ -36,7 +36,7 @@ app.add_typer(history_commands.app, name="history")
 
 Peer = Annotated[
     str | None,
-    typer.Option(metavar="WHO", help="Talk to this contact, or this id (e2ee1…), only."),
+    typer.Option(metavar="WHO", help="Only this contact, or this id (e2ee1…)."),
 ]
 Host = Annotated[
     str | None, typer.Option(metavar="HOST", help="Listen on this address or name, not on all.")
@@ -46,7 +46,11 @@ Port = Annotated[
 ]
 Require = Annotated[
     Literal["seen", "invited", "verified"] | None,
-    typer.Option(help="Talk only to who is known at least so well."),
+    typer.Option(metavar="GRADE", help="Only who is at least seen, invited or verified."),
+]
+Plain = Annotated[bool, typer.Option("--plain", help="Never redraw: for screen readers and logs.")]
+History = Annotated[
+    bool, typer.Option("--history", help="Keep what is said, encrypted; see e2ee history.")
 ]
 Alias = Annotated[str, typer.Option("--as", metavar="NAME", help="What I call the other person.")]
 
@@ -120,13 +124,15 @@ def listen(
         bool, typer.Option("--known", help="Answer contacts only; give others not a byte.")
     ] = False,
     visible: Annotated[
-        bool, typer.Option("--visible", help="Let contacts on this network see that I am here.")
+        bool, typer.Option("--visible", help="Show contacts on this network that I am here.")
     ] = False,
     peer: Peer = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when the first who has come leaves.")
     ] = False,
     require: Require = None,
+    plain: Plain = False,
+    history: History = False,
     json: JsonOption = False,
 ) -> None:
     """Wait for people to connect, and chat with each.
@@ -140,7 +146,7 @@ def listen(
     output = Output(as_json=json)
 
     def work() -> None:
-        profile = open_profile(require, output)
+        profile = open_profile(require, output, plain=plain, history=history)
         run(listening.listen(profile, host, port, known=known, seen=visible, peer=peer, once=once))
 
     report_errors(output, work)
@@ -157,13 +163,15 @@ def connect(
     peer: Peer = None,
     wait: Annotated[
         Literal["sent", "delivered"],
-        typer.Option(help="What must become of the last line before I end."),
+        typer.Option(metavar="HOW", help="End when all is sent, or delivered."),
     ] = "delivered",
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="How long I wait for that; else exit code 6."),
+        typer.Option(min=0, metavar="SECONDS", help="Wait so long for that; else exit code 6."),
     ] = None,
     require: Require = None,
+    plain: Plain = False,
+    history: History = False,
     json: JsonOption = False,
 ) -> None:
     """Connect to somebody who listens, and chat.
@@ -177,7 +185,7 @@ def connect(
     output = Output(as_json=json)
 
     def work() -> None:
-        profile = open_profile(require, output)
+        profile = open_profile(require, output, plain=plain, history=history)
         run(connecting.connect(profile, target, peer=peer, wait=wait, patience=timeout))
 
     report_errors(output, work)
@@ -323,6 +331,8 @@ def join(
     ] = None,
     alias: Alias = "",
     require: Require = None,
+    plain: Plain = False,
+    history: History = False,
     json: JsonOption = False,
 ) -> None:
     """Come in by somebody's invitation, and chat.
@@ -337,7 +347,7 @@ def join(
     output = Output(as_json=json)
 
     def work() -> None:
-        profile = open_profile(require, output)
+        profile = open_profile(require, output, plain=plain, history=history)
         run(joining.join(profile, code, by_link=link, file=file, at=at, name=alias))
 
     report_errors(output, work)
@@ -354,16 +364,18 @@ def invite(
         bool, typer.Option("--link", help="By a link to paste, not by a code to speak.")
     ] = False,
     expires: Annotated[
-        str, typer.Option(metavar="TIME", help="How long a link is good for: 30m, 12h, 1d, 2w.")
+        str, typer.Option(metavar="TIME", help="A link is good for: 30m, 12h, 1d, 2w.")
     ] = "1d",
     at: Annotated[
         str | None,
-        typer.Option(metavar="HOST[:PORT]", help="Tell the other person this address of mine."),
+        typer.Option(metavar="HOST[:PORT]", help="Tell the other person this address."),
     ] = None,
     host: Host = None,
     port: Port = DEFAULT_PORT,
     alias: Alias = "",
     require: Require = None,
+    plain: Plain = False,
+    history: History = False,
     json: JsonOption = False,
 ) -> None:
     """Let somebody in who shares nothing with me yet, and chat.
@@ -380,7 +392,7 @@ def invite(
 
     def work() -> None:
         lifetime = inviting.parse_lifetime(expires)
-        profile = open_profile(require, output)
+        profile = open_profile(require, output, plain=plain, history=history)
         if link:
             run(inviting.invite_by_link(profile, host, port, at=at, lifetime=lifetime, name=alias))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from e2ee.contacts import TrustPolicy
 
@@ -22,11 +22,15 @@ class Profile:
     output: Output
 
 
-def open_profile(require: str | None, output: Output) -> Profile:
+def open_profile(
+    require: str | None, output: Output, *, plain: bool = False, history: bool = False
+) -> Profile:
     """``require`` -- the grade that the command line asks for, before the configuration's.
+    ``plain``, ``history`` -- as in Config, from the command line.
 
     Asks for a passphrase where the identity has one. Raises CliError, IdentityFileError.
     """
     config = load_config()
+    config = replace(config, plain=plain or config.plain, history=history or config.history)
     grade = config.require if require is None else GRADES[require]
     return Profile(Book(own_identity(output)), config, TrustPolicy(grade), output)
