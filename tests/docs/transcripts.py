@@ -48,6 +48,7 @@ class Terminal:
                 "NO_COLOR": "1",
                 "TERM": "xterm",
             },
+            cwd=town.folder / person,
             encoding="utf-8",
             timeout=40,
             dimensions=(ROWS, COLUMNS),
@@ -71,6 +72,10 @@ class Terminal:
         """Wait for the end of the program; all that is on the screen."""
         self.child.expect(pexpect.EOF)
         self.child.close()
+        return self.picture()
+
+    def picture(self) -> str:
+        """All that is on the screen."""
         rows = [row.rstrip() for row in self.screen.display]
         return "\n".join([f"$ {self.command}", *rows]).rstrip()
 
@@ -108,6 +113,7 @@ class Town:
         today = time.strftime("%Y-%m-%d")
         tomorrow = re.compile(r"until \d{4}-\d\d-\d\d \d\d:\d\d")
         text = tomorrow.sub("until 2026-11-25 09:30", text.replace(today, DATE))
+        text = re.sub(r"(?m)^\d\d:\d\d ", "09:41 ", text)
         text = re.sub(r"invitation \d+ on", "invitation 4 on", text)
         return re.sub(r"127\.0\.0\.1:\d+", "192.168.1.77:50312", text)
 
@@ -124,9 +130,18 @@ def conversation(caller: Terminal, answerer: Terminal) -> None:
         terminal.expect("Ctrl-D leaves")
     caller.say("Hello! Is it you?")
     answerer.expect(r": Hello! Is it you\?")
+    caller.expect(r"you: Hello! Is it you\?")
     answerer.say("It is.")
     caller.expect(": It is")
+    answerer.expect("you: It is")
     caller.child.sendeof()
+    answerer.expect("has left")
+
+
+def hang_up(listener: Terminal) -> str:
+    """The end of who would wait for more calls; what was on the screen."""
+    listener.child.sendeof()
+    return listener.end()
 
 
 def first_meeting(town: Town) -> tuple[str, ...]:
@@ -134,7 +149,7 @@ def first_meeting(town: Town) -> tuple[str, ...]:
     town.wait_for_port(bob)
     alice = town.run("alice", f"e2ee connect {ADDRESS}")
     conversation(alice, bob)
-    return alice.end(), bob.end()
+    return alice.end(), hang_up(bob)
 
 
 def by_code(town: Town) -> tuple[str, ...]:
@@ -171,7 +186,7 @@ def met(town: Town) -> str:
     alice = town.run("alice", f"e2ee connect {ADDRESS}")
     conversation(alice, bob)
     alice.end()
-    bob.end()
+    hang_up(bob)
     listed = town.run("alice", "e2ee contact list").end()
     name = listed.partition("\n")[2].partition(":")[0]
     town.run("alice", f"e2ee contact rename {name} bob").end()
@@ -190,14 +205,15 @@ def verification(town: Town) -> tuple[str, ...]:
 def changed_identity(town: Town) -> tuple[str, ...]:
     address = met(town)
     new = town.new_identity("bob", "bob on another machine")
-    (town.folder / "bob" / "contacts").unlink()
+    for kept in ("contacts", "conversations"):
+        (town.folder / "bob" / kept).unlink()
     bob = town.run("bob", "e2ee listen", *again(address))
     bob.expect("safety words")
     stopped = town.run("alice", "e2ee connect bob").end()
     trusted = town.run("alice", f"e2ee contact trust bob {new.id}").end()
     alice = town.run("alice", "e2ee connect bob")
     conversation(alice, bob)
-    bob.end()
+    hang_up(bob)
     return stopped, trusted, alice.end()
 
 
@@ -208,7 +224,7 @@ def quiet(town: Town) -> tuple[str, ...]:
     carol = town.run("carol", f"e2ee connect {ADDRESS}").end()
     alice = town.run("alice", "e2ee connect bob")
     conversation(alice, bob)
-    return bob.end(), carol, alice.end()
+    return hang_up(bob), carol, alice.end()
 
 
 def nearby(town: Town) -> tuple[str, ...]:
@@ -220,7 +236,68 @@ def nearby(town: Town) -> tuple[str, ...]:
     seen = town.run("alice", "e2ee nearby").end()
     alice = town.run("alice", "e2ee connect bob")
     conversation(alice, bob)
-    return bob.end(), seen, alice.end()
+    return hang_up(bob), seen, alice.end()
+
+
+def the_chat(town: Town) -> tuple[str, ...]:
+    bob = town.run("bob", "e2ee listen", *LISTEN)
+    address = town.wait_for_port(bob)
+    alice = town.run("alice", f"e2ee connect {ADDRESS}")
+    for terminal in (alice, bob):
+        terminal.expect("Ctrl-D leaves")
+    bob.screen.reset()
+    alice.screen.reset()
+    alice.say("Good morning!")
+    bob.expect(": Good morning!")
+    bob.say("Good morning. /help is worth a look.")
+    alice.expect("/help is worth a look")
+    alice.say("/help")
+    alice.expect("sends, Alt-Enter")
+    plan = town.folder / "plan.txt"
+    plan.write_text("First we take the old lighthouse.\n" * 100)
+    alice.say(f"/file {plan}")
+    bob.expect("/decline 1")
+    bob.say("/accept")
+    bob.expect("has come")
+    alice.expect("has plan.txt")
+    carol = town.run("carol", f"e2ee connect {ADDRESS}")
+    carol.expect("Ctrl-D leaves")
+    bob.expect("contact verify")
+    carol.say("Me too!")
+    bob.expect("Me too!")
+    bob.say("/list")
+    bob.expect("here, not verified.*here, not verified")
+    bob.say("Both of you are here, then.")
+    bob.expect("you .to .*: Both of you are here, then")
+    alice.child.sendeof()
+    carol.child.sendeof()
+    bob.expect("has left")
+    bob.expect("has left")
+    town.samples.append((str(plan), "plan.txt"))
+    carol.end()
+    return alice.end(), hang_up(bob)
+
+
+def no_connection(town: Town) -> tuple[str, ...]:
+    address = met(town)
+    bob = town.run("bob", "e2ee listen", *again(address))
+    bob.expect("safety words")
+    alice = town.run("alice", "e2ee connect bob")
+    alice.expect("Ctrl-D leaves")
+    bob.expect("contact verify")
+    alice.screen.reset()
+    bob.child.kill(9)
+    alice.expect("is lost")
+    alice.say("Are you still there?")
+    alice.expect("not delivered yet")
+    shown = alice.picture()
+    bob = town.run("bob", "e2ee listen", *again(address))
+    bob.expect("Are you still there")
+    alice.expect("you: Are you still there")
+    alice.child.sendeof()
+    alice.end()
+    bob.expect("has left")
+    return shown, hang_up(bob)
 
 
 SCENES = {
@@ -231,6 +308,8 @@ SCENES = {
     "changed identity": changed_identity,
     "quiet listening": quiet,
     "nearby": nearby,
+    "chat": the_chat,
+    "no connection": no_connection,
 }
 
 
