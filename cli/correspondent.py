@@ -23,6 +23,9 @@ from e2ee.transport import Channel
 
 from .transfer import Transfer
 
+RECEIPT_DELAY = 0.05
+"""Seconds between a text that was shown and its receipt, which may stand for more by then."""
+
 WRITING_TIMEOUT = 5.0
 """Seconds in which what has come is shown, unless the terminal is stuck."""
 
@@ -40,12 +43,17 @@ class _Link:
         self.reason = ""
         """Why it was left, by either side; empty while nobody has."""
         self.over = asyncio.Event()
+        self.receipt: asyncio.TimerHandle | None = None
+        """When what was shown will be confirmed."""
         self._something = asyncio.Event()
         self._something.set()
         self._idle = asyncio.Event()
 
     def wake(self) -> None:
         """There may be something to send."""
+        if self.receipt is not None:
+            self.receipt.cancel()
+            self.receipt = None
         self._idle.clear()
         self._something.set()
 
@@ -222,8 +230,10 @@ class Correspondent:
                 tasks.append(asyncio.create_task(self._answer_leave(link, event.reason)))
             case TextsDelivered(ids):
                 self.confirmed += len(ids)
+        if isinstance(event, TextReceived):
+            return
         link.wake()
-        if event is not None and not isinstance(event, TextReceived):
+        if event is not None:
             self._tell(event)
             await self._note()
 
@@ -238,9 +248,12 @@ class Correspondent:
     def _shown(self, link: _Link, text: TextReceived) -> None:
         self._unwritten -= 1
         link.conversation.shown(text)
-        link.wake()
         if link not in self._links:
             link.conversation.keep()
+        elif link.receipt is None:
+            # A receipt costs a write that reaches the disk: one for all that come together.
+            loop = asyncio.get_running_loop()
+            link.receipt = loop.call_later(RECEIPT_DELAY, link.wake)
         if self._unwritten == 0:
             self._wake_up()
 
