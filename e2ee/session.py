@@ -176,7 +176,8 @@ class Session(Uncopyable):
         in its ``events``. Raises UsageError for what is not bytes.
         """
         self._check_alive()
-        received = memoryview(bytes(_as_bytes(data)))
+        # Nobody can change bytes while they are worked on; of anything else a copy is taken.
+        received = memoryview(data if type(data) is bytes else bytes(_as_bytes(data)))
         events: list[Event] = []
         try:
             for event in self._receive(received):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,3 +46,18 @@ def test_one_round_of_starting(figure: Callable[[str], None]) -> None:
     assert len(run.stdout.splitlines()) == 5
     for line in run.stdout.splitlines():
         figure(f"start: {line}")
+
+
+def test_one_round_of_the_benchmark_of_pipes(figure: Callable[[str], None]) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pipe", "--rounds", "1", "--size", "64"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "speed / openssl" in run.stdout
+    figure(run.stdout.strip())

@@ -67,6 +67,7 @@ class RecordLayer(Uncopyable):
         "_out",
         "_padding",
         "_pending",
+        "_pending_length",
         "_pong_due",
         "_receive",
         "_received_on_key",
@@ -96,8 +97,9 @@ class RecordLayer(Uncopyable):
         self._refresh = Refresh(suite, handshake)
         self._records = RecordReader()
         self._messages = MessageReader(limits.max_message_size)
-        self._pending = bytearray()
-        """Application stream not yet sealed; less than a record's content."""
+        self._pending: list[bytes | memoryview] = []
+        """Application stream not yet sealed, in parts; less than a record's content."""
+        self._pending_length = 0
         self._out: list[bytes] = []
         self._pong_due = False
         self._sent_since_refresh = self._sent_bytes_since_refresh = 0
@@ -123,12 +125,15 @@ class RecordLayer(Uncopyable):
         self._queue(view)
 
     def _queue(self, stream: memoryview) -> None:
-        while len(self._pending) + len(stream) >= MAX_CONTENT_LENGTH:
-            room = MAX_CONTENT_LENGTH - len(self._pending)
-            self._pending += stream[:room]
+        while self._pending_length + len(stream) >= MAX_CONTENT_LENGTH:
+            room = MAX_CONTENT_LENGTH - self._pending_length
+            self._pending.append(stream[:room])
+            self._pending_length = MAX_CONTENT_LENGTH
             stream = stream[room:]
             self._seal_pending()
-        self._pending += stream
+        if stream:
+            self._pending.append(bytes(stream))  # Its owner may change it from now on.
+            self._pending_length += len(stream)
 
     def take(self) -> bytes:
         """Everything to be sent now."""
@@ -172,27 +177,29 @@ class RecordLayer(Uncopyable):
 
     def _seal_pending(self) -> None:
         if self._pending:
-            content, self._pending = self._pending, bytearray()
-            self._seal(ContentType.DATA, content)
+            content = self._pending
+            self._pending, self._pending_length = [], 0
+            self._seal(ContentType.DATA, *content)
 
     def _seal_control(self, message: Control) -> None:
         self._seal_pending()
         self._seal(ContentType.CONTROL, encode(message))
 
-    def _seal(self, content_type: ContentType, content: bytes | bytearray) -> None:
+    def _seal(self, content_type: ContentType, *content: bytes | memoryview) -> None:
         if self._refresh_is_due():
             self._offer_refresh()
-        if self._key_update_is_due(len(content)):
+        if self._key_update_is_due(sum(map(len, content))):
             self._seal_key_update()
-        self._seal_under_present_key(content_type, content)
+        self._seal_under_present_key(content_type, *content)
 
     def _seal_under_present_key(
-        self, content_type: ContentType, content: bytes | bytearray
+        self, content_type: ContentType, *content: bytes | memoryview
     ) -> None:
-        length = INNER_HEADER_LENGTH + len(content)
-        padding = bytes(padded_length(length, self._padding) - length)
-        header = _pack_inner_header(content_type, len(content))
-        sealed = self._send.encrypt_with_ad(b"", b"".join((header, content, padding)))
+        length = sum(map(len, content))
+        whole = INNER_HEADER_LENGTH + length
+        padding = bytes(padded_length(whole, self._padding) - whole)
+        header = _pack_inner_header(content_type, length)
+        sealed = self._send.encrypt_with_ad(b"", b"".join((header, *content, padding)))
         self._out += (_pack_record_prefix(len(sealed)), sealed)
         self._sent_on_key += 1
         self._sent_bytes_on_key += len(sealed)

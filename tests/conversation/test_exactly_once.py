@@ -220,6 +220,7 @@ def test_a_peer_cannot_have_streams_made_anew_for_ever() -> None:
         ([encode(Leave())], stream()),
         ([], b'{"kind":"hello","purposes":["chat"]}'),
         ([], b'{"kind":"end"}'),
+        ([], b'{"kind":"written"}'),
         ([], b"\x02data"),
         ([], b'{"kind":"text","id":1,"body":"x" }'),
     ],
