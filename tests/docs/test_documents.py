@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,23 +47,32 @@ def test_python_examples_run(document: str, tmp_path: Path) -> None:
 
 def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
     _, _, script = fenced("README.md", "sh")
+    script = script.replace("4000", str(free_port()))  # That one may be taken here.
+    assert run_script(script, tmp_path) == "backup done\n"
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    script = script.replace("4000", str(port))  # That one may be taken here.
+        return int(server.getsockname()[1])
+
+
+def run_script(script: str, folder: Path) -> str:
+    """What it says on standard output; it fails with its first command that does."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     run = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
-        env={**os.environ, "PATH": path, "E2EE_HOME": str(tmp_path / "home")},
+        env={**os.environ, "PATH": path, "E2EE_HOME": str(folder / "home")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
         start_new_session=True,
     )
     try:
         out, err = run.communicate(timeout=60)
-        assert (run.returncode, out) == (0, "backup done\n"), err
+        assert run.returncode == 0, err
+        return out
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)
@@ -72,6 +82,8 @@ def test_the_scripts_of_the_page_on_scripts_run(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     said = ""
     for script in fenced("docs/scripting.md", "sh"):
+        if "e2ee pipe" in script:
+            continue  # Below.
         run = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             env={**os.environ, "PATH": path},
@@ -86,6 +98,32 @@ def test_the_scripts_of_the_page_on_scripts_run(tmp_path: Path) -> None:
         said += run.stdout
     assert re.fullmatch(r"my words:( [a-z-]+){8}\n1\n", said)
     assert json.loads((tmp_path / "schema.json").read_text())["oneOf"]
+
+
+def test_the_pipe_of_the_page_on_scripts_runs(tmp_path: Path) -> None:
+    (script,) = (text for text in fenced("docs/scripting.md", "sh") if "e2ee pipe" in text)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(os.urandom(100_000))
+    out = run_script(script.replace("4000", str(free_port())), tmp_path)
+    assert out == "photos/\nphotos/cat.jpg\n"
+
+
+def test_the_server_behind_a_pipe_of_the_page_on_scripts_is_reached(tmp_path: Path) -> None:
+    (script,) = fenced("docs/scripting.md", "bash")
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = script.replace("/22", f"/{server.getsockname()[1]}").replace("--known", "")
+        waiting = f"({script.replace('--listen', f'--listen --host 127.0.0.1 --port {port}')}) &\n"
+        calling = (
+            f"export E2EE_HOME=./other\nsleep 3\necho hello | e2ee -q pipe 127.0.0.1:{port}\nwait"
+        )
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(run_script, waiting + calling, tmp_path)
+            connection = server.accept()[0]
+            with connection, connection.makefile("rwb") as stream:
+                assert stream.read() == b"hello\n"
+                stream.write(b"answer")
+            assert running.result() == "answer"
 
 
 def test_the_table_of_exit_codes_is_the_programs() -> None:
