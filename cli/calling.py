@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterator
 
 from e2ee.contacts import Contact
-from e2ee.errors import ProtocolError, TransportError, Truncated, UnexpectedPeer
+from e2ee.errors import ProtocolError, TransportError, UnexpectedPeer
 
 from .chat import Chat
 from .dialling import call
@@ -16,7 +17,7 @@ from .exits import CliError, Exit
 from .profile import Profile
 from .view import View
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds before the next try; each is twice the one before, and up to a half more by chance."""
 
 ASLEEP = 15.0
@@ -29,27 +30,32 @@ WATCH = 2.0
 async def stay_connected(chat: Chat, encounter: Encounter) -> None:
     """Host this channel, and others to the same person after it, until one side leaves.
 
-    Raises what no further try would mend: TrustRefused, UnexpectedPeer, CliError.
+    Raises what no further try would mend: TrustRefused, UnexpectedPeer, CliError; and what breaks
+    the first channel before both have said hello.
     """
-    contact, began = encounter.contact, False
+    contact = encounter.contact
+    pauses = new_pauses()
+    chatted = False
     while True:
         try:
             reason = await _until_asleep(chat, encounter)
-        except (TransportError, Truncated):
-            if not began:
-                raise
         except Lost as lost:
-            began = True
             chat.view.note(
                 "lost",
                 f"The connection to {contact.name} is lost: {lost}. Trying again …",
                 name=contact.name,
                 reason=str(lost),
             )
+            chatted = True
+            pauses = new_pauses()
+        except (TransportError, ProtocolError):
+            # Between the handshake and the chat: as if nobody had answered.
+            if not chatted:
+                raise
         else:
             _say_why(reason, contact, chat.view)
             return
-        encounter = await call_again(contact, chat.profile)
+        encounter = await call_again(contact, chat.profile, pauses)
 
 
 def _say_why(reason: str, contact: Contact, view: View) -> None:
@@ -87,18 +93,30 @@ async def _waking() -> None:
             return
 
 
-async def call_again(contact: Contact, profile: Profile) -> Encounter:
-    """Call until the same person answers."""
+def new_pauses() -> Iterator[float]:
+    """Seconds before each try, for ever."""
     pause = FIRST_PAUSE
     while True:
-        await asyncio.sleep(pause * random.uniform(1, 1.5))  # noqa: S311 -- not a secret
+        yield pause * random.uniform(1, 1.5)  # noqa: S311 -- not a secret
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def call_again(contact: Contact, profile: Profile, pauses: Iterator[float]) -> Encounter:
+    """Call until the same person answers."""
+    # First only where they were: a link that broke is often good again at once, and to search the
+    # network takes seconds.
+    search = False
+    for pause in pauses:
+        await asyncio.sleep(pause)
         try:
-            return await call(profile, contact.id, peer=contact.id, quietly=True)
+            return await call(profile, contact.id, peer=contact.id, quietly=True, search=search)
         except UnexpectedPeer:
             raise
         except (TransportError, ProtocolError):
-            continue
+            pass
         except CliError as error:
             if error.code is not Exit.NETWORK:
                 raise
+        finally:
+            search = True
+    raise AssertionError("the pauses have no end")

@@ -40,6 +40,8 @@ class _Link:
         self.channel = channel
         self.conversation = conversation
         self.stream = b""
+        self.shown = 0
+        """The last text of the stream that was shown, on whatever channel."""
         self.reason = ""
         """Why it was left, by either side; empty while nobody has."""
         self.over = asyncio.Event()
@@ -93,6 +95,7 @@ class Correspondent:
         self._show = show
         self._tell = tell
         self._links: list[_Link] = []
+        self._showing = asyncio.Lock()
         self._news = asyncio.Condition()
         self._unwritten = 0
         """Texts that have been given to ``show``, and are not shown."""
@@ -204,27 +207,31 @@ class Correspondent:
 
     def _choose_sender(self) -> None:
         """Texts go out on one channel: that which has been there longest."""
-        if self._links and not any(link.conversation.sending for link in self._links):
-            self._links[0].conversation.begin()
-            self._links[0].wake()
+        staying = [link for link in self._links if not link.reason]
+        if staying and not any(link.conversation.sending for link in self._links):
+            staying[0].conversation.begin()
+            staying[0].wake()
 
     async def _hear(self, link: _Link, data: bytes, tasks: list[asyncio.Task[None]]) -> None:
         if not link.stream:
             await self._keep_all()
         event = link.conversation.receive(data)
         match event:
-            case TextReceived() if link.reason == "replaced":
-                pass  # The other channel brings it.
             case TextReceived():
-                self._unwritten += 1
-                await self._show(event, lambda: self._shown(link, event))
+                await self._show_once(link, event)
             case StreamOpened():
+                # Earlier channels of the same program; the network has not told of their end. What
+                # came there may still be shown, and is sent again here.
+                earlier = [
+                    other
+                    for other in self._links
+                    if other is not link and other.stream == event.stream
+                ]
+                tasks.extend(
+                    asyncio.create_task(self._leave(other, "replaced")) for other in earlier
+                )
                 link.stream = event.stream
-                for other in self._links:
-                    if other is not link and other.stream == event.stream:
-                        # An earlier channel of the same program; nobody has told of its end.
-                        other.reason = "replaced"
-                        tasks.append(asyncio.create_task(self._leave(other, "replaced")))
+                link.shown = max((other.shown for other in earlier), default=0)
             case PeerLeft():
                 link.reason = link.reason or event.reason
                 tasks.append(asyncio.create_task(self._answer_leave(link, event.reason)))
@@ -256,6 +263,22 @@ class Correspondent:
             link.receipt = loop.call_later(RECEIPT_DELAY, link.wake)
         if self._unwritten == 0:
             self._wake_up()
+
+    async def _show_once(self, link: _Link, text: TextReceived) -> None:
+        async with self._showing:
+            if text.id <= link.shown:
+                link.conversation.shown(text)
+                link.wake()
+                return
+            self._unwritten += 1
+            try:
+                await self._show(text, lambda: self._shown(link, text))
+            except BaseException:
+                self._unwritten -= 1
+                raise
+            for each in self._links:
+                if each.stream == text.stream:
+                    each.shown = text.id
 
     async def _answer_leave(self, link: _Link, reason: str) -> None:
         if reason == "left" and link.conversation.sending:

@@ -36,10 +36,12 @@ async def call(
     peer: str | None,
     quietly: bool = False,
     padding: Padding = Padding.CHAT,
+    search: bool = True,
 ) -> Encounter:
     """Find out who is to answer and where, and call them; ``target`` and ``peer`` as for connect.
 
-    ``quietly`` -- without telling the user. Raises CliError, NoSuchContact, ConnectFailed,
+    ``quietly`` -- without telling the user. ``search`` -- look for a contact on this network too,
+    where they answer at no known address. Raises CliError, NoSuchContact, ConnectFailed,
     TrustRefused, and what opening a channel raises.
     """
     if quietly:
@@ -67,7 +69,7 @@ async def call(
         channel = await dial(*address)
     else:
         assert sought is not None
-        channel, address = await first_to_answer(sought, dial, output)
+        channel, address = await first_to_answer(sought, dial, output, search=search)
     return meet(
         profile,
         channel,

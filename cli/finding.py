@@ -54,10 +54,16 @@ class _Failure(NamedTuple):
         return f"{self.where}, handshake: {self.reason}".replace("\n", "\n  ")
 
 
-async def places_of(contact: Contact, output: Output) -> AsyncGenerator[Place]:
-    """Where to try, in order. The network is asked only when the rest has been tried."""
+async def places_of(
+    contact: Contact, output: Output, *, search: bool = True
+) -> AsyncGenerator[Place]:
+    """Where to try, in order. The network is asked only when the rest has been tried, and only for
+    who wants to ``search`` it.
+    """
     for known in contact.addresses:
         yield Place(known.host, known.port, nearby=False)
+    if not search:
+        return
     tried = {(known.host, known.port) for known in contact.addresses}
     output.status("searching", f"Looking for {contact.name} on this network …", name=contact.name)
     with contextlib.suppress(NoDiscovery):
@@ -68,7 +74,11 @@ async def places_of(contact: Contact, output: Output) -> AsyncGenerator[Place]:
 
 
 async def first_to_answer(
-    contact: Contact, call: Callable[[str, int], Awaitable[Channel]], output: Output
+    contact: Contact,
+    call: Callable[[str, int], Awaitable[Channel]],
+    output: Output,
+    *,
+    search: bool = True,
 ) -> tuple[Channel, tuple[str, int]]:
     """The channel that ``call`` opens at the first place where it can, and that place.
 
@@ -76,7 +86,7 @@ async def first_to_answer(
     else answered at an address that was the contact's, it is first of all what ``call`` raised.
     """
     failures: list[_Failure] = []
-    async with contextlib.aclosing(places_of(contact, output)) as places:
+    async with contextlib.aclosing(places_of(contact, output, search=search)) as places:
         async for place in places:
             try:
                 return await call(place.host, place.port), (place.host, place.port)

@@ -18,11 +18,15 @@ HELLO_TIMEOUT = 15.0
 WHAT = {"chat": "a chat", "files": "files", "pipe": "a pipe"}
 
 
+class OtherPurpose(CliError):
+    """The peer is there for something else."""
+
+
 async def agree(channel: Channel, purposes: Sequence[str], *, initiator: bool) -> str:
     """Say hello, and hear what the peer is ready for.
 
-    Raises what ``Channel`` raises, MalformedMessage, UnexpectedMessage, TimedOut; CliError where
-    the two want different things.
+    Raises what ``Channel`` raises, MalformedMessage, UnexpectedMessage, TimedOut; OtherPurpose
+    where the two want different things.
     """
     await channel.send(encode(Hello(purposes=tuple(purposes))))
     try:
@@ -41,7 +45,7 @@ async def agree(channel: Channel, purposes: Sequence[str], *, initiator: bool) -
         await channel.send(encode(Leave(reason="purpose")))
         await channel.close()
         theirs = " or ".join(WHAT[known] for known in hello.purposes if known in WHAT)
-        raise CliError(
+        raise OtherPurpose(
             f"they are ready for {theirs or 'something else'} there, not for {WHAT[purposes[0]]}",
             Exit.NETWORK,
         )

@@ -10,7 +10,7 @@ from e2ee.conversation import FILES
 from e2ee.errors import E2EEError, TransportError, Truncated, UsageError
 from e2ee.file_events import Offered
 
-from .calling import call_again
+from .calling import call_again, new_pauses
 from .carrying import carry, raise_worst
 from .dialling import call
 from .encounter import Encounter, announce
@@ -94,7 +94,7 @@ async def _carry_all(
 async def _call_again(contact: Contact, profile: Profile, error: E2EEError) -> Encounter:
     try:
         async with asyncio.timeout(RETURN_TIMEOUT):
-            return await call_again(contact, profile)
+            return await call_again(contact, profile, new_pauses())
     except TimeoutError:
         raise CliError(f"{error}; {GO_ON}", Exit.NETWORK) from None
 

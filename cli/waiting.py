@@ -22,6 +22,7 @@ from .encounter import Encounter, Lost, meet
 from .exits import CliError
 from .lines import STDIN
 from .profile import Profile
+from .purpose import OtherPurpose
 
 REPORTS, REPORT_PERIOD = 8, 10.0
 """Of strangers who were turned away so many are told of in so many seconds; others are counted."""
@@ -56,6 +57,10 @@ class Waiting:
         self._asked_for = asked_for
         self._guest: Contact | None = None
         """Who came first, where nobody else may come."""
+        self._present = 0
+        """Channels of those who came in: of one person several, while an old one is given up."""
+        self._last_error: E2EEError | None = None
+        """What broke the channel that ended last, where nobody had left it."""
         self._arrived = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._returning: asyncio.TimerHandle | None = None
@@ -111,30 +116,53 @@ class Waiting:
     async def _on_channel(self, channel: Channel) -> None:
         try:
             encounter = self._let_in(channel)
-            await self._host(encounter)
-        except Lost as lost:
-            self._profile.output.status(
-                "lost",
-                f"The connection to {lost.contact.name} is lost: {lost}",
-                name=lost.contact.name,
-                reason=str(lost),
-            )
-            self._wait_for_return(lost.error)
         except FileError as error:
             self._end(error)
         except E2EEError as error:
             self._turn_away(None, error)
-            if self._guest is not None and self._guest.identity == channel.peer.identity_key:
-                self._wait_for_return(error)
         except (CliError, OSError) as error:
             self._end(error)
         else:
-            contact = encounter.contact
-            self._profile.output.status("left", f"{contact.name} has left.", name=contact.name)
-            if self._once:
-                self._end(None)
+            await self._serve_guest(encounter)
         finally:
             await channel.abort()
+
+    async def _serve_guest(self, encounter: Encounter) -> None:
+        contact, output = encounter.contact, self._profile.output
+        self._present += 1
+        try:
+            reason = await self._host(encounter)
+            # Who has replaced this channel by another is still here.
+            if reason != "replaced":
+                output.status("left", f"{contact.name} has left.", name=contact.name)
+                self._last_error = None
+        except Lost as lost:
+            output.status(
+                "lost",
+                f"The connection to {contact.name} is lost: {lost}",
+                name=contact.name,
+                reason=str(lost),
+            )
+            self._last_error = lost.error
+        except FileError as error:
+            self._end(error)
+        except E2EEError as error:
+            self._turn_away(None, error)
+            self._last_error = error
+        except OtherPurpose as error:
+            if self._once:
+                self._end(error)
+            else:
+                self._turn_away(None, error)
+        except (CliError, OSError) as error:
+            self._end(error)
+        finally:
+            self._present -= 1
+        if self._once and not self._present:
+            if self._last_error is None:
+                self._end(None)
+            else:
+                self._wait_for_return(self._last_error)
 
     def _let_in(self, channel: Channel) -> Encounter:
         """Raises what ``meet`` raises, SessionClosed for a second guest where one is all."""
@@ -155,7 +183,7 @@ class Waiting:
     def _wait_for_return(self, error: E2EEError) -> None:
         """The only guest is gone without a goodbye. Somebody at a terminal waits without end."""
         self._stop_waiting_for_return()
-        if self._once and not os.isatty(STDIN):
+        if not os.isatty(STDIN):
             loop = asyncio.get_running_loop()
             self._returning = loop.call_later(RETURN_TIMEOUT, self._end, error)
 
@@ -172,8 +200,8 @@ class Waiting:
         else:
             self._over.set_exception(error)
 
-    def _turn_away(self, address: str | None, error: E2EEError) -> None:
-        if self._is_end(error) and self._guest is None:
+    def _turn_away(self, address: str | None, error: E2EEError | OtherPurpose) -> None:
+        if isinstance(error, E2EEError) and self._is_end(error) and self._guest is None:
             self._end(error)
             return
         now = time.monotonic()
