@@ -114,6 +114,8 @@ class Conversation:
         """The last text of ours that the peer has or that went out on this channel."""
         self._confirmed = 0
         self._restarted = False
+        self._out_stream = b""
+        """The stream of ours that was sent on this channel."""
         self._stream: bytes | None = None
         self._received = self._shown = self._kept = 0
         """Texts of the peer's stream, by their numbers: come in, shown, and durably so."""
@@ -130,7 +132,8 @@ class Conversation:
 
     def _send_stream(self) -> None:
         first = self._journal.first_kept()
-        self._control.append(encode(Stream(id=self._journal.stream, first=first)))
+        self._out_stream = self._journal.stream
+        self._control.append(encode(Stream(id=self._out_stream, first=first)))
         self._confirmed = self._sent = first - 1
         self._page.clear()
 
@@ -218,7 +221,8 @@ class Conversation:
         return self._confirm(up_to)
 
     def _confirm(self, up_to: int) -> TextsDelivered | None:
-        if up_to <= self._confirmed:
+        # On another channel a new stream may have begun, whose numbers stand for other texts.
+        if up_to <= self._confirmed or self._journal.stream != self._out_stream:
             return None
         ids = range(self._confirmed + 1, up_to + 1)
         self._journal.confirm(up_to)

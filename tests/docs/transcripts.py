@@ -241,7 +241,7 @@ def nearby(town: Town) -> tuple[str, ...]:
 
 def the_chat(town: Town) -> tuple[str, ...]:
     bob = town.run("bob", "e2ee listen", *LISTEN)
-    address = town.wait_for_port(bob)
+    town.wait_for_port(bob)
     alice = town.run("alice", f"e2ee connect {ADDRESS}")
     for terminal in (alice, bob):
         terminal.expect("Ctrl-D leaves")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -63,23 +62,21 @@ def test_a_listener_that_is_killed_shows_nothing_twice_but_what_it_had_not_kept_
 def number_on_disk(home: Path, text: dict[str, Any]) -> int:
     """The last text of this one's stream that the conversation file has as shown."""
     stream = bytes.fromhex(text["id"].partition(".")[0])
-    with closing(
-        ConversationFile(home / "conversations", Identity.load(home / "identity"))
-    ) as file:
-        with file.journal(decode_id(text["peer"])) as journal:
-            return journal.heard(stream)
+    conversations = ConversationFile(home / "conversations", Identity.load(home / "identity"))
+    with closing(conversations) as file, file.journal(decode_id(text["peer"])) as journal:
+        return journal.heard(stream)
 
 
 def test_what_was_said_to_somebody_who_was_away_arrives_once_when_they_are_back(
     people: Any, bad_link: Any
 ) -> None:
-    secret = "meet me under the clock"
+    said = "meet me under the clock"
     bob, address = people.listen("bob")
     with bad_link.Proxy(address) as proxy:
         alice = people.start("alice", "connect", proxy.address, "--timeout", "1")
         alice.wait_for(lambda: alice.count("connected"))
         proxy.freeze()
-        alice.say(secret, end=True)
+        alice.say(said, end=True)
         assert alice.end() == 6
     files = [path for path in people.home("alice").iterdir() if path.is_file()]
     assert people.home("alice") / "conversations" in files
@@ -95,4 +92,4 @@ def test_what_was_said_to_somebody_who_was_away_arrives_once_when_they_are_back(
     last.say("that was all", end=True)
     assert last.end() == 0
     bob.wait_for(lambda: len(bob.shown) >= 2)
-    assert bob.texts() == [secret, "that was all"]
+    assert bob.texts() == [said, "that was all"]
