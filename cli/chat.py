@@ -356,7 +356,7 @@ class Chat:
     ) -> None:
         serve = asyncio.create_task(serving)
         speak = asyncio.create_task(self._speak())
-        watch = asyncio.create_task(self._watch())
+        watch = asyncio.create_task(self._watch(give_up=leave_at_end_of_input))
         ends: set[asyncio.Future[None]] = {serve, self._failed}
         try:
             await asyncio.wait({*ends, speak}, return_when=asyncio.FIRST_COMPLETED)
@@ -412,11 +412,33 @@ class Chat:
         self.refresh()
         await correspondent.has_room(MAX_WAITING)
 
-    async def _watch(self) -> None:
-        """Times go by on the screen."""
-        while self.view.person:
+    async def _watch(self, *, give_up: bool) -> None:
+        """Times go by: on a screen, and for a script whose peer is away."""
+        away = 0.0
+        while True:
             await asyncio.sleep(WATCH)
-            self.refresh()
+            if self.view.person:
+                self.refresh()
+            elif give_up:
+                gone = any(
+                    person.correspondent.unconfirmed and not person.correspondent.connected
+                    for person in self.people
+                )
+                away = away + WATCH if gone else 0.0
+                if away >= self._limit and not self._failed.done():
+                    self._failed.set_exception(self._too_late())
+
+    @property
+    def _limit(self) -> float:
+        """Seconds without a confirmation."""
+        return CONFIRMATION_TIMEOUT if self._patience is None else self._patience
+
+    def _too_late(self) -> CliError:
+        return CliError(
+            f"the peer has confirmed nothing more for {self._limit:g} seconds; what they have not "
+            "shown is kept, and sent at the next connection",
+            Exit.NOT_CONFIRMED,
+        )
 
     async def _settle(self, *, away_too: bool) -> None:
         """Wait until everything is confirmed. Raises CliError when that takes too long."""
@@ -429,16 +451,12 @@ class Chat:
 
         while not all(map(done, people)):
             before = sum(person.confirmed for person in people)
-            limit = CONFIRMATION_TIMEOUT if self._patience is None else self._patience
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(self._limit):
                     await asyncio.gather(*(person.until(done) for person in people))
             progress = sum(person.confirmed for person in people) > before
             if not all(map(done, people)) and (self._patience is not None or not progress):
-                raise CliError(
-                    f"the peer has confirmed nothing more for {limit:g} seconds",
-                    Exit.NOT_CONFIRMED,
-                )
+                raise self._too_late()
 
     async def _leave(self) -> None:
         await asyncio.gather(*(person.correspondent.leave() for person in self.people))
@@ -454,6 +472,7 @@ class Chat:
             lost |= all_input_counts and not self.view.person
         if lost:
             raise CliError(
-                "the peer has left without confirming everything that you wrote",
+                "the peer has left without confirming everything that you wrote; what they have "
+                "not shown is kept, and sent at the next connection",
                 Exit.NOT_CONFIRMED,
             )

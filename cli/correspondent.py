@@ -18,16 +18,13 @@ from e2ee.conversation import (
 )
 from e2ee.errors import E2EEError
 from e2ee.file_messages import is_file_message
-from e2ee.journal import Journal, Outgoing
+from e2ee.journal import MAX_STREAMS, Journal, Outgoing
 from e2ee.transport import Channel
 
 from .transfer import Transfer
 
 RECEIPT_DELAY = 0.05
 """Seconds between a text that was shown and its receipt, which may stand for more by then."""
-
-WRITING_TIMEOUT = 5.0
-"""Seconds in which what has come is shown, unless the terminal is stuck."""
 
 GOODBYE_TIMEOUT = 5.0
 """Seconds for the peer's answer to a goodbye; then the channel is closed anyway."""
@@ -40,8 +37,6 @@ class _Link:
         self.channel = channel
         self.conversation = conversation
         self.stream = b""
-        self.shown = 0
-        """The last text of the stream that was shown, on whatever channel."""
         self.reason = ""
         """Why it was left, by either side; empty while nobody has."""
         self.over = asyncio.Event()
@@ -97,9 +92,8 @@ class Correspondent:
         self._links: list[_Link] = []
         self._showing = asyncio.Lock()
         self._news = asyncio.Condition()
-        self._unwritten = 0
-        """Texts that have been given to ``show``, and are not shown."""
-        self._waking: set[asyncio.Task[None]] = set()
+        self._taken: dict[bytes, int] = {}
+        """The last text of each stream that was given to ``show``."""
         self.confirmed = 0
         """Texts of ours that were confirmed since the program began."""
 
@@ -214,24 +208,21 @@ class Correspondent:
 
     async def _hear(self, link: _Link, data: bytes, tasks: list[asyncio.Task[None]]) -> None:
         if not link.stream:
-            await self._keep_all()
+            # Before the peer is told what we have of its texts.
+            for each in self._links:
+                each.conversation.keep()
         event = link.conversation.receive(data)
         match event:
             case TextReceived():
                 await self._show_once(link, event)
             case StreamOpened():
-                # Earlier channels of the same program; the network has not told of their end. What
-                # came there may still be shown, and is sent again here.
-                earlier = [
-                    other
+                # Earlier channels of the same program; the network has not told of their end.
+                tasks.extend(
+                    asyncio.create_task(self._leave(other, "replaced"))
                     for other in self._links
                     if other is not link and other.stream == event.stream
-                ]
-                tasks.extend(
-                    asyncio.create_task(self._leave(other, "replaced")) for other in earlier
                 )
                 link.stream = event.stream
-                link.shown = max((other.shown for other in earlier), default=0)
             case PeerLeft():
                 link.reason = link.reason or event.reason
                 tasks.append(asyncio.create_task(self._answer_leave(link, event.reason)))
@@ -244,16 +235,7 @@ class Correspondent:
             self._tell(event)
             await self._note()
 
-    async def _keep_all(self) -> None:
-        """Before the peer is told what we have: all that came on any channel is shown, and kept."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WRITING_TIMEOUT):
-                await self.until(lambda self: self._unwritten == 0)
-        for link in self._links:
-            link.conversation.keep()
-
     def _shown(self, link: _Link, text: TextReceived) -> None:
-        self._unwritten -= 1
         link.conversation.shown(text)
         if link not in self._links:
             link.conversation.keep()
@@ -261,24 +243,18 @@ class Correspondent:
             # A receipt costs a write that reaches the disk: one for all that come together.
             loop = asyncio.get_running_loop()
             link.receipt = loop.call_later(RECEIPT_DELAY, link.wake)
-        if self._unwritten == 0:
-            self._wake_up()
 
     async def _show_once(self, link: _Link, text: TextReceived) -> None:
+        # What came on another channel, and is not kept yet, is sent again on this one.
         async with self._showing:
-            if text.id <= link.shown:
-                link.conversation.shown(text)
-                link.wake()
+            if text.id <= self._taken.get(text.stream, 0):
+                self._shown(link, text)
                 return
-            self._unwritten += 1
-            try:
-                await self._show(text, lambda: self._shown(link, text))
-            except BaseException:
-                self._unwritten -= 1
-                raise
-            for each in self._links:
-                if each.stream == text.stream:
-                    each.shown = text.id
+            await self._show(text, lambda: self._shown(link, text))
+            self._taken.pop(text.stream, None)
+            self._taken[text.stream] = text.id
+            if len(self._taken) > MAX_STREAMS:
+                del self._taken[next(iter(self._taken))]
 
     async def _answer_leave(self, link: _Link, reason: str) -> None:
         if reason == "left" and link.conversation.sending:
@@ -287,11 +263,6 @@ class Correspondent:
         link.wake()
         await link.flushed()
         await link.channel.close()
-
-    def _wake_up(self) -> None:
-        noting = asyncio.ensure_future(self._note())
-        self._waking.add(noting)
-        noting.add_done_callback(self._waking.discard)
 
     async def _note(self) -> None:
         async with self._news:

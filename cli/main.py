@@ -457,7 +457,7 @@ def main() -> NoReturn:
         sys.stdout.write(answer(command, sys.argv[1:]))
         sys.exit(Exit.OK)
     if "--help" not in sys.argv:  # Which is there whatever the configuration says.
-        settings.apply(command)
+        settings.apply(command, lenient="doctor" in sys.argv)  # Which says what is wrong.
     try:
         code = command(standalone_mode=False) or 0
     except typer.TyperException as error:

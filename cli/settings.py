@@ -208,12 +208,26 @@ def _nearest(key: str) -> str:
 class _Defaults(dict[str, Any]):
     """What is set, as the parser of the command line asks for it: not looked up before."""
 
+    def __init__(self, *, lenient: bool) -> None:
+        super().__init__()
+        self._lenient = lenient
+
     def get(self, key: str, default: Any = None) -> Any:
-        return setting(key) if key in SETTINGS else default
+        if key not in SETTINGS:
+            return default
+        try:
+            return setting(key)
+        except CliError:
+            if self._lenient:
+                return default
+            raise
 
 
-def apply(command: Any) -> None:
-    """What is set is the default of each option of a key's name, in this command and below."""
-    command.context_settings["default_map"] = _Defaults()
+def apply(command: Any, *, lenient: bool) -> None:
+    """What is set is the default of each option of a key's name, in this command and below.
+
+    ``lenient`` -- what cannot be understood is as if it were not set.
+    """
+    command.context_settings["default_map"] = _Defaults(lenient=lenient)
     for below in getattr(command, "commands", {}).values():
-        apply(below)
+        apply(below, lenient=lenient)

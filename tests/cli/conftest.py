@@ -132,7 +132,7 @@ def terminal(e2ee: Program) -> Iterator[Callable[..., Any]]:
         child = pexpect.spawn(
             e2ee.path,
             list(arguments),
-            env=e2ee.environment(person),
+            env={**e2ee.environment(person), "NO_COLOR": "1"},
             encoding="utf-8",
             timeout=30,
             dimensions=(60, 120),

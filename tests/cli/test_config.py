@@ -157,7 +157,7 @@ def test_a_bad_file_ends_every_command_that_talks_to_somebody(e2ee: Any, tmp_pat
 def listens_with(*arguments: str) -> dict[str, Any]:
     """What `e2ee listen` would run with."""
     command: Any = typer.main.get_command(app)
-    apply(command)
+    apply(command, lenient=False)
     listen = command.commands["listen"]
     parameters: dict[str, Any] = listen.make_context("listen", list(arguments)).params
     return parameters
@@ -208,7 +208,8 @@ def test_a_variable_that_is_wrong_is_named(
 def test_each_key_can_be_in_the_file_and_has_its_option(file: Path) -> None:
     file.write_text(
         'require = "seen"\nname = "Zoë"\nhost = "::"\nport = 1\nquiet = true\nverbose = false\n'
-        'log_file = "log"\n'
+        'log_file = "log"\nhistory = true\nhistory_days = 30\nplain = true\nbell = true\n'
+        "notify = true\n"
     )
     assert set(read_file()) == set(SETTINGS)
     command: Any = typer.main.get_command(app)

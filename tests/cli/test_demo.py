@@ -47,9 +47,8 @@ def test_the_wire_shows_the_lengths_and_nothing_of_the_text(e2ee: Any) -> None:
 
 
 def test_a_person_chats_with_the_peer(e2ee: Any) -> None:
-    mine = pexpect.spawn(
-        e2ee.path, ["demo"], env=e2ee.environment("alice"), encoding="utf-8", timeout=20
-    )
+    environment = {**e2ee.environment("alice"), "NO_COLOR": "1"}
+    mine = pexpect.spawn(e2ee.path, ["demo"], env=environment, encoding="utf-8", timeout=20)
     mine.expect("Nobody has verified")
     mine.expect("peer: Hello!")
     mine.sendline("[/bad] {body} %s")
@@ -64,7 +63,7 @@ def test_a_person_chats_with_the_peer(e2ee: Any) -> None:
 def test_no_process_stays_behind(e2ee: Any, wait_until: Any) -> None:
     mark = f"mark-{os.getpid()}-{id(e2ee)}"
     for number in (signal.SIGINT, signal.SIGKILL):
-        environment = {**e2ee.environment("alice"), "E2EE_TEST": mark}
+        environment = {**e2ee.environment("alice"), "E2EE_TEST": mark, "NO_COLOR": "1"}
         mine = pexpect.spawn(e2ee.path, ["demo"], env=environment, encoding="utf-8", timeout=20)
         mine.expect("peer: Hello!")
         assert len(peers_of(e2ee, mark)) == 1

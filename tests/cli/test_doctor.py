@@ -162,7 +162,7 @@ def changeable(home: Path) -> None:
         (contacts_damaged, "contacts", "problem", "backup", Exit.FILES),
         (contacts_open_to_others, "contacts", "problem", "chmod 600", Exit.FILES),
         (config_not_toml, "configuration", "problem", "README", Exit.USAGE),
-        (config_with_a_wrong_key, "configuration", "problem", "README", Exit.USAGE),
+        (config_with_a_wrong_key, "configuration", "problem", "there are", Exit.USAGE),
         (folder_open_to_be_seen, "folder", "warning", "chmod 700", Exit.OK),
         (folder_open_to_be_changed, "folder", "problem", "chmod 700", Exit.FILES),
         (folder_a_file, "folder", "problem", "E2EE_HOME", Exit.FILES),

@@ -104,12 +104,13 @@ def test_a_part_is_found(
 def test_json_has_all_of_a_text(here: Here, kept: ConversationFile) -> None:
     lines = here("history", "--json")[1].splitlines()
     assert json.loads(lines[2]) == {
+        "v": 1,
+        "event": "kept",
         "name": "bob",
         "id": BOB.id,
         "direction": "out",
         "at": NOON + 60,
         "text": "yes",
-        "message": "id 7",
     }
     assert json.loads(lines[4])["name"] is None
 

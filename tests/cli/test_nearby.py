@@ -219,7 +219,15 @@ def test_where_the_network_does_not_allow_it_that_is_said_and_listening_goes_on(
 ) -> None:
     # A name is no address that could be shown.
     listening = e2ee.start(
-        "listen", "--visible", "--json", "--host", "localhost", "--port", "0", person="bob"
+        "listen",
+        "--once",
+        "--visible",
+        "--json",
+        "--host",
+        "localhost",
+        "--port",
+        "0",
+        person="bob",
     )
     lines = [json.loads(listening.stderr.readline()) for _ in range(3)]
     assert [line["event"] for line in lines[1:]] == ["listening", "not_visible"]

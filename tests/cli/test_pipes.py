@@ -69,7 +69,8 @@ def test_json_is_one_object_a_line_on_both_streams(e2ee: Any) -> None:
     text = 'a "quoted" line \x1b[31m \u202e 🎈'
     code, out, err = e2ee.run("connect", address, "--json", stdin=text.encode() + b"\n\n")
     assert (code, out) == (0, "")
-    connected = json.loads(err.splitlines()[-1])
+    connected, delivered = map(json.loads, err.splitlines()[-2:])
+    assert (delivered["event"], delivered["count"], delivered["left"]) == ("delivered", 2, 0)
     assert connected["event"] == "connected"
     assert connected["peer"] == e2ee.id_of("bob")
     assert connected["verified"] is False

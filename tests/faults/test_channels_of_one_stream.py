@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from e2ee.conversation import TextReceived
@@ -10,7 +11,7 @@ from e2ee.errors import TransportError
 from e2ee.journal import MemoryJournal
 from e2ee.messages import Leave, Receipt, Resume, Stream, Text, WireModel, decode_chat, encode
 from e2ee.transport import Channel
-from e2ee_cli.correspondent import Correspondent
+from e2ee_cli.correspondent import RECEIPT_DELAY, Correspondent
 
 STREAM = b"s" * 16
 
@@ -53,6 +54,7 @@ def texts(first: int, last: int) -> list[WireModel]:
 async def settle() -> None:
     for _ in range(100):
         await asyncio.sleep(0)
+    await asyncio.sleep(2 * RECEIPT_DELAY)
 
 
 class Person:
@@ -64,9 +66,10 @@ class Person:
         self.correspondent = Correspondent(MemoryJournal(), show=self._show, tell=lambda _: None)
         self._tasks: list[asyncio.Task[str]] = []
 
-    async def _show(self, text: TextReceived) -> None:
+    async def _show(self, text: TextReceived, written: Callable[[], None]) -> None:
         await self.room.acquire()
         self.shown.append(text.body)
+        written()
 
     def let_show(self, count: int) -> None:
         for _ in range(count):
