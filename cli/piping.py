@@ -13,7 +13,7 @@ from e2ee.transport import Channel
 from .chat import GOODBYE_TIMEOUT
 from .exits import CliError, Exit
 from .output import write_stdout
-from .standard_bytes import Input, end_stdout
+from .standard_bytes import Input, end_stdout, widen_pipes
 from .threads import Worker
 
 MESSAGES_AHEAD = 32
@@ -41,6 +41,7 @@ class Pipe:
 
         Raises CliError, BrokenPipeError where it will not be.
         """
+        widen_pipes()
         sending = asyncio.create_task(self._send())
         receiving = asyncio.create_task(self._receive())
         writing = asyncio.create_task(self._write())

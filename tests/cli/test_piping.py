@@ -28,18 +28,21 @@ class FakeChannel:
         self.messages = list(messages)
         self.closes = closes
         self.answers = answers
+        self.end_sent = asyncio.Event()
         self.sent: list[bytes] = []
 
     async def receive(self) -> bytes | None:
         await asyncio.sleep(0)
-        while self.answers and self.messages[:1] == [WRITTEN] and END not in self.sent:
-            await asyncio.sleep(0.001)
+        if self.answers and self.messages[:1] == [WRITTEN]:
+            await self.end_sent.wait()
         if not self.messages and not self.closes:
             await asyncio.get_running_loop().create_future()
         return self.messages.pop(0) if self.messages else None
 
     async def send(self, message: bytes) -> None:
         self.sent.append(bytes(message))
+        if message == END:
+            self.end_sent.set()
 
     async def close(self) -> None:
         self.sent.append(b"close")
