@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from e2ee.conversation import agreed_purpose
-from e2ee.errors import TimedOut, Truncated, UnexpectedMessage
+from e2ee.errors import E2EEError, TimedOut, Truncated, UnexpectedMessage
 from e2ee.messages import Hello, Leave, decode_chat, encode
 from e2ee.transport import Channel
 
@@ -42,8 +43,9 @@ async def agree(channel: Channel, purposes: Sequence[str], *, initiator: bool) -
     sides = (purposes, hello.purposes) if initiator else (hello.purposes, purposes)
     purpose = agreed_purpose(*sides)
     if purpose is None:
-        await channel.send(encode(Leave(reason="purpose")))
-        await channel.close()
+        with contextlib.suppress(E2EEError):  # They may have left already, for the same reason.
+            await channel.send(encode(Leave(reason="purpose")))
+            await channel.close()
         theirs = " or ".join(WHAT[known] for known in hello.purposes if known in WHAT)
         raise OtherPurpose(
             f"they are ready for {theirs or 'something else'} there, not for {WHAT[purposes[0]]}",
