@@ -39,6 +39,8 @@ class Run:
                 env={**os.environ, "E2EE_HOME": str(home)},
                 **options,
             )
+        self.pause = 0.0
+        """Seconds that whoever reads the output needs for each line."""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -48,6 +50,7 @@ class Run:
             # The last line of a program that was killed may be a part of one.
             if line.endswith(b"\n"):
                 self.shown.append(json.loads(line))
+                time.sleep(self.pause)
 
     def texts(self) -> list[str]:
         return [shown["text"] for shown in self.shown]
@@ -148,3 +151,9 @@ def load(name: str) -> ModuleType:
 def bad_link() -> ModuleType:
     """tests/faults/proxy.py"""
     return load("proxy")
+
+
+@pytest.fixture(scope="session")
+def peers() -> ModuleType:
+    """tests/faults/peer.py"""
+    return load("peer")
