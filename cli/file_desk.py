@@ -118,7 +118,8 @@ class FileDesk:
             self._taken.discard(again)
         if wish is not None:
             self._wishes.remove(wish)
-        self._on_end(row)
+        if not row.repeated:
+            self._on_end(row)
         if not self._wishes:
             self._nothing_left.set()
         self._offer()

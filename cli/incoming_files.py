@@ -32,6 +32,7 @@ class Inbox:
         """``peer_key`` -- whose files: their identity key, 32 bytes. Raises CliError."""
         self._folder = folder
         self._key = identity.derive(LABEL, peer_key)
+        self._came: dict[bytes, str] = {}
         try:
             self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
@@ -46,10 +47,21 @@ class Inbox:
         """Where the user finds what has this name in it."""
         return os.path.join(self._folder, name)
 
+    def came(self, again: bytes, name: str) -> None:
+        """A file has come, and is there under this name."""
+        self._came[again] = name
+
     def file(self, name: str, again: bytes) -> IncomingFile:
-        """Begin a file, or go on with what has come of it. Raises FileTrouble."""
+        """Begin a file, or go on with what has come of it. Raises FileTrouble.
+
+        One that has come is offered again by a sender who has not heard of that: it is there.
+        """
         name = safe_name(name)
-        return IncomingFile(self._fd, self._part(name, again), name)
+        part = self._part(name, again)
+        if (there := self._came.get(again)) is not None:
+            with contextlib.suppress(OSError):
+                return FileThatCame(self._fd, there, part, name)
+        return IncomingFile(self._fd, part, name)
 
     def tree(self, name: str, again: bytes) -> IncomingFolder:
         """Begin a folder, or go on with what has come of it. Raises FileTrouble."""
@@ -118,6 +130,36 @@ class IncomingFile:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+class FileThatCame(IncomingFile):
+    """One that came before, under its name, and is only read. If another is sent, it comes anew."""
+
+    def __init__(self, folder_fd: int, there: str, part: str, name: str) -> None:
+        """Raises OSError where it is not there any more."""
+        self._folder_fd = folder_fd
+        self._part = part
+        self._shown = self._name = name
+        self._fd = os.open(
+            there, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd
+        )
+        self.there: str | None = there
+        """Its name; None once another is sent."""
+
+    def prefix(self, size: int) -> RunningHash:
+        if os.fstat(self._fd).st_size != size:
+            return RunningHash()
+        return super().prefix(size)
+
+    def truncate(self, size: int) -> None:
+        if size != os.fstat(self._fd).st_size:
+            os.close(self._fd)
+            super().__init__(self._folder_fd, self._part, self._shown)
+            super().truncate(size)
+            self.there = None
+
+    def finish(self) -> str:
+        return super().finish() if self.there is None else self.there
 
 
 class IncomingFolder:

@@ -29,7 +29,7 @@ from e2ee.file_transfer import FileTransfers
 from .clean import clean
 from .exits import CliError, Exit
 from .file_trouble import FileTrouble
-from .incoming_files import Inbox, IncomingFile, IncomingFolder
+from .incoming_files import FileThatCame, Inbox, IncomingFile, IncomingFolder
 from .outgoing_files import OutgoingFile, OutgoingFolder, name_to_offer
 from .threads import in_thread
 
@@ -65,6 +65,8 @@ class Row:
     """By the clock of ``time.monotonic``."""
     path: str = ""
     """Where it is, once it has come."""
+    repeated: bool = False
+    """Whether it had come before, of which the sender had not heard."""
     error: CliError | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -117,6 +119,8 @@ class _Coming(_Part):
     over: bool = False
     """Nothing comes after the steps that wait."""
     disk: IncomingFile | IncomingFolder | None = None
+    again: bytes = b""
+    """As in Offered."""
 
     def put(self, step: Step) -> None:
         self.steps.append(step)
@@ -243,7 +247,7 @@ class Transfer:
                 case Offered():
                     row = Row(clean(event.name), event.size, incoming=True)
                     self.rows.append(row)
-                    self._begin(event, _Coming(row, event.transfer))
+                    self._begin(event, _Coming(row, event.transfer, again=event.again))
                 case MemberOffered():
                     self._begin(event, _Coming(self._coming[event.folder].row, event.folder))
                 case Started() | Data() | Received():
@@ -407,10 +411,13 @@ class Transfer:
             return  # The peer has changed its mind.
         assert coming.disk is not None
         name = await in_thread(coming.disk.finish)
+        coming.row.repeated = isinstance(coming.disk, FileThatCame) and bool(coming.disk.there)
         following = self._transfers.receiving.finished(transfer)
         if coming.top == transfer:
             assert self._inbox is not None
             coming.row.path = self._inbox.path_of(name)
+            if isinstance(coming.disk, IncomingFile):
+                self._inbox.came(coming.again, name)
             self._end_with(transfer, coming, None)
         else:
             self._coming.pop(transfer, None)

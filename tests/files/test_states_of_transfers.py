@@ -205,7 +205,7 @@ def test_each_message_is_taken_or_refused_as_the_table_says(part: Part, state: S
             assert found.state is following
 
 
-@pytest.mark.parametrize("kind", FOLDERS_ONLY)
+@pytest.mark.parametrize("kind", sorted(FOLDERS_ONLY))
 def test_a_file_of_a_folder_is_neither_declined_nor_aborted_by_itself(kind: str) -> None:
     transfers, folder = in_state(Part.SENT_FOLDER, State.OFFERED)
     accept(transfers, folder)
