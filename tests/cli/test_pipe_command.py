@@ -237,9 +237,10 @@ def copy(source: socket.socket, target: socket.socket, limit: int = 2**62) -> No
         while left > 0 and (data := source.recv(65_536)):
             target.sendall(data)
             left -= len(data)
-    for connection in (source, target):
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)  # What is on its way arrives.
+    with contextlib.suppress(OSError):
+        source.shutdown(socket.SHUT_RDWR)
 
 
 def write_all(stream: Any, data: bytes) -> None:
