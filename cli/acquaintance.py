@@ -12,6 +12,7 @@ from e2ee.safety_number import SafetyNumber
 from . import ask
 from .addresses import with_port
 from .book import Book
+from .conversations import open_conversations
 from .encounter import BY, day
 from .exits import CliError, Exit
 from .home import own_identity
@@ -169,6 +170,10 @@ def block(name: str, output: Output, *, blocked: bool) -> None:
 
 
 def remove(name: str, output: Output) -> None:
-    """Raises NoSuchContact."""
-    contact = Book(own_identity(output)).change(lambda book: book.remove(name))
+    """With all that was kept of chats with them. Raises NoSuchContact, ConversationBusy."""
+    book = Book(own_identity(output))
+    contact = book.read().get(name)
+    with open_conversations(book.identity) as conversations:
+        conversations.forget(contact.identity)
+    book.change(lambda contacts: contacts.remove(contact.id))
     output.status("removed", f"{contact.name} is forgotten.", name=contact.name, id=contact.id)

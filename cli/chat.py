@@ -159,7 +159,7 @@ class Chat:
         try:
             purposes = [CHAT] if initiator else [CHAT, FILES]
             purpose = await agree(channel, purposes, initiator=initiator)
-            person = self._person(encounter.contact)
+            person = self.person(encounter.contact)
         except BaseException:
             await channel.abort()
             raise
@@ -185,7 +185,8 @@ class Chat:
             person.desk.closed(files)
             self.refresh()
 
-    def _person(self, contact: Contact) -> Person:
+    def person(self, contact: Contact) -> Person:
+        """Somebody to write to, who may be away. Raises ConversationFileError."""
         known = self._people.get(contact.identity)
         if known is None:
             known = self._people[contact.identity] = self._new_person(contact)
@@ -364,7 +365,9 @@ class Chat:
                 leave_at_end_of_input or self.view.person or speak.exception() is not None
             )
             if we_leave:
-                settling = asyncio.create_task(self._settle(away_too=leave_at_end_of_input))
+                settling = asyncio.create_task(
+                    self._settle(away_too=leave_at_end_of_input and not self.view.person)
+                )
                 await asyncio.wait({*ends, settling}, return_when=asyncio.FIRST_COMPLETED)
                 settling.cancel()
                 if settling.done():
@@ -445,7 +448,7 @@ class Chat:
         people = [person.correspondent for person in self.people]
 
         def done(person: Correspondent) -> bool:
-            if not (person.connected or away_too):
+            if not (person.connected or (away_too and person.met)):
                 return True
             return not (person.unsent if self._wait == "sent" else person.unconfirmed)
 

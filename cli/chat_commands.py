@@ -103,11 +103,13 @@ class ChatCommands:
             self._say("No such file is offered." if number else "No file is offered.")
 
     async def _to(self, name: str) -> None:
-        for person in self._chat.people:
-            if name and person.contact.name.casefold() == name.casefold():
-                self._chat.turn_to(person)
-                return
-        self._say(f"Nobody here is called {name!r}; see /list" if name else "To whom? /to NAME")
+        if not name:
+            self._say("To whom? /to NAME")
+            return
+        person = self._chat.person(self._chat.profile.book.read().get(name))
+        self._chat.turn_to(person)
+        if not person.correspondent.connected:
+            self._say(f"{person.contact.name} is not here; what you write waits for them.")
 
     async def _list(self, _: str) -> None:
         rows = []

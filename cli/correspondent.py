@@ -94,11 +94,14 @@ class Correspondent:
         self._news = asyncio.Condition()
         self._taken: dict[bytes, int] = {}
         """The last text of each stream that was given to ``show``."""
+        self.met = False
+        """Whether there has been a channel."""
         self.confirmed = 0
         """Texts of ours that were confirmed since the program began."""
 
     @property
     def connected(self) -> bool:
+        """Whether there is a channel."""
         return bool(self._links)
 
     @property
@@ -147,6 +150,7 @@ class Correspondent:
         if own_name:
             link.conversation.introduce(own_name)
         self._links.append(link)
+        self.met = True
         self._choose_sender()
         await self._note()
         tasks = [asyncio.create_task(link.pump(self._note))]
