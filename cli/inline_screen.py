@@ -112,16 +112,19 @@ class InlineScreen:
         await self._until(lambda: self._written >= taken)
 
     def waiting(self, texts: Sequence[str], state: str) -> None:
-        self._live.waiting, self._live.waiting_state = tuple(texts), state
-        self._news.set()
+        if (self._live.waiting, self._live.waiting_state) != (tuple(texts), state):
+            self._live.waiting, self._live.waiting_state = tuple(texts), state
+            self._news.set()
 
     def progress(self, texts: Sequence[str]) -> None:
-        self._live.progress = tuple(texts)
-        self._news.set()
+        if self._live.progress != tuple(texts):
+            self._live.progress = tuple(texts)
+            self._news.set()
 
     def footer(self, text: str, *, alarm: bool = False) -> None:
-        self._live.footer, self._live.alarm = text, alarm
-        self._news.set()
+        if (self._live.footer, self._live.alarm) != (text, alarm):
+            self._live.footer, self._live.alarm = text, alarm
+            self._news.set()
 
     async def typed(self) -> AsyncIterator[str | Command]:
         while (item := await self._typed.get()) is not None:
