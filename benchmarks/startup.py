@@ -23,6 +23,9 @@ DEFAULT_ROUNDS = 20
 
 NOTHING = "python -c pass"
 
+BRACKETED_PASTE = b"\x1b[?2004h"
+"""What the chat's screen says to the terminal when it draws its prompt."""
+
 PROGRAM = str(Path(sys.executable).with_name("e2ee"))
 
 
@@ -46,6 +49,27 @@ def seconds_to_the_first_line(*command: str, home: str) -> float:
         process.stderr.readline()
         taken = perf_counter() - begin
         process.kill()
+    return taken
+
+
+def seconds_to_the_prompt(*command: str, home: str) -> float:
+    """At a terminal, until a line can be typed and pasted; it is ended then."""
+    mine, its = os.openpty()
+    begin = perf_counter()
+    with subprocess.Popen(
+        command,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env={**os.environ, "E2EE_HOME": home, "TERM": "xterm-256color"},
+    ) as process:
+        os.close(its)
+        shown = b""
+        while BRACKETED_PASTE not in shown:
+            shown += os.read(mine, 65_536)
+        taken = perf_counter() - begin
+        process.kill()
+    os.close(mine)
     return taken
 
 
@@ -97,6 +121,7 @@ def main() -> None:
             "e2ee --help": lambda: seconds_to_the_end(PROGRAM, "--help"),
             "e2ee completion bash": lambda: seconds_to_the_end(PROGRAM, "completion", "bash"),
             "e2ee listen, to its first line": lambda: seconds_to_the_first_line(*listen, home=home),
+            "e2ee listen, to its prompt": lambda: seconds_to_the_prompt(*listen, home=home),
             "e2ee connect, to its first line": lambda: seconds_to_the_first_line(
                 PROGRAM, "connect", "127.0.0.1:1", home=home
             ),

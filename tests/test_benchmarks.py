@@ -43,7 +43,7 @@ def test_one_round_of_starting(figure: Callable[[str], None]) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert len(run.stdout.splitlines()) == 5
+    assert len(run.stdout.splitlines()) == 6
     for line in run.stdout.splitlines():
         figure(f"start: {line}")
 
