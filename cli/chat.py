@@ -17,7 +17,7 @@ from e2ee.conversation import (
     TextReceived,
     TextsDelivered,
 )
-from e2ee.errors import ConversationBusy, E2EEError
+from e2ee.errors import ConversationBusy, E2EEError, OverLimit
 from e2ee.file_events import Offered
 from e2ee.journal import Journal, MemoryJournal
 from e2ee.messages import Unsupported
@@ -55,6 +55,9 @@ GOODBYE_TIMEOUT = 2.0
 
 MAX_WAITING = 10_000
 """Texts to one person that may wait for their confirmation; no more input is read meanwhile."""
+
+MAX_PEOPLE = 100
+"""Who are here, or are waited for with something to get; each takes a few open files."""
 
 LATE = 3.0
 """Seconds after which a person is told that their text has not been delivered."""
@@ -189,9 +192,22 @@ class Chat:
         """Somebody to write to, who may be away. Raises ConversationFileError."""
         known = self._people.get(contact.identity)
         if known is None:
+            self._make_room()
             known = self._people[contact.identity] = self._new_person(contact)
         known.contact = contact
         return known
+
+    def _make_room(self) -> None:
+        """Forget who is away and has nothing to get. Raises OverLimit."""
+        for person in self.people:
+            if len(self._people) < MAX_PEOPLE:
+                return
+            here = person.correspondent.connected or person.desk.transfer is not None
+            if person is not self._current and not (here or person.correspondent.unconfirmed):
+                del self._people[person.contact.identity]
+                person.belongings.close()
+        if len(self._people) >= MAX_PEOPLE:
+            raise OverLimit(f"{MAX_PEOPLE} people are here already")
 
     def _new_person(self, contact: Contact) -> Person:
         async def show(text: TextReceived, written: Callable[[], None]) -> None:
@@ -206,7 +222,8 @@ class Chat:
         async def ask(row: Row, offer: Offered) -> bool:
             return await self._ask(person, row, offer)
 
-        journal = self._journal(contact)
+        belongings = self._stack.enter_context(contextlib.ExitStack())
+        journal = self._journal(contact, belongings)
         correspondent = Correspondent(
             journal, show=show, tell=lambda event: self._on_event(person, event)
         )
@@ -217,8 +234,8 @@ class Chat:
             ask=ask,
             on_end=lambda row: self._on_file(person, row),
         )
-        self._stack.callback(desk.close)
-        person = Person(contact, correspondent, desk)
+        belongings.callback(desk.close)
+        person = Person(contact, correspondent, desk, belongings)
         if self.view.person:
             person.waiting = {text.id: (text.body, text.at) for text in journal.unconfirmed()}
         return person
@@ -261,9 +278,9 @@ class Chat:
 
     # What is kept.
 
-    def _journal(self, contact: Contact) -> Journal:
+    def _journal(self, contact: Contact, belongings: contextlib.ExitStack) -> Journal:
         try:
-            return self._stack.enter_context(self._file().journal(contact.identity))
+            return belongings.enter_context(self._file().journal(contact.identity))
         except ConversationBusy:
             self.view.note(
                 "busy",
@@ -406,12 +423,13 @@ class Chat:
 
     async def _say(self, person: Person, texts: Sequence[str]) -> None:
         correspondent = person.correspondent
-        number = correspondent.say(texts)
-        for body in texts:
-            self._remember(person, "out", body)
-            if self.view.person:
-                person.waiting[number] = (body, time.time())
-            number += 1
+        with correspondent.journal.together():
+            first = correspondent.say(texts)
+            for body in texts:
+                self._remember(person, "out", body)
+        if self.view.person:
+            now = time.time()
+            person.waiting |= {number: (body, now) for number, body in enumerate(texts, first)}
         self.refresh()
         await correspondent.has_room(MAX_WAITING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from e2ee.contacts import Contact, Grade
@@ -16,6 +17,8 @@ class Person:
     contact: Contact
     correspondent: Correspondent
     desk: FileDesk
+    belongings: ExitStack
+    """What is to be closed when they are forgotten here."""
     waiting: dict[int, tuple[str, float]] = field(default_factory=dict)
     """Texts that are not delivered, and when they were said: for who watches a screen."""
     named: bool = False
