@@ -85,7 +85,12 @@ class Chat:
         config = profile.config
         self.profile = profile
         self.view = View(
-            profile.output, COMMANDS, plain=config.plain, bell=config.bell, notify=config.notify
+            profile.output,
+            COMMANDS,
+            plain=config.plain,
+            bell=config.bell,
+            notify=config.notify,
+            on_failure=self._fail,
         )
         self._commands = ChatCommands(self)
         self._many = many
@@ -94,6 +99,8 @@ class Chat:
         self._people: dict[bytes, Person] = {}
         self._current: Person | None = None
         self._somebody = asyncio.Event()
+        self._running = asyncio.Event()
+        """There is something to show it on."""
         self._offers: dict[int, asyncio.Future[bool]] = {}
         """Questions that have not been answered, by the number that they are shown with."""
         self._last_offer = 0
@@ -151,6 +158,11 @@ class Chat:
             ]
         )
 
+    def _fail(self, error: Exception) -> None:
+        """The chat cannot go on."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
     # One channel.
 
     async def host(self, encounter: Encounter, *, initiator: bool) -> str:
@@ -166,6 +178,7 @@ class Chat:
         except BaseException:
             await channel.abort()
             raise
+        await self._running.wait()
         announce(encounter, self.profile)
         if self._current is None:
             self._current = person
@@ -181,8 +194,7 @@ class Chat:
         except E2EEError as error:
             raise Lost(person.contact, error) from error
         except (CliError, OSError) as error:
-            if not self._failed.done():
-                self._failed.set_exception(error)
+            self._fail(error)
             raise
         finally:
             person.desk.closed(files)
@@ -366,6 +378,7 @@ class Chat:
         """
         async with self._stack:
             await self._stack.enter_async_context(self.view)
+            self._running.set()
             self.refresh()
             await self._run(serving, leave_at_end_of_input=leave_at_end_of_input)
 
@@ -446,8 +459,8 @@ class Chat:
                     for person in self.people
                 )
                 away = away + WATCH if gone else 0.0
-                if away >= self._limit and not self._failed.done():
-                    self._failed.set_exception(self._too_late())
+                if away >= self._limit:
+                    self._fail(self._too_late())
 
     @property
     def _limit(self) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,13 +14,20 @@ from typing import TYPE_CHECKING, Any, Self
 from e2ee.conversation import TextReceived
 
 from .commands import Command, CommandHelp
+from .exits import CliError
 from .lines import STDIN, stdin_lines
 from .output import Output
 
 if TYPE_CHECKING:
-    from .screen import Screen
+    from .screen import Line, Screen
 
 YOU = "you"
+
+LAST_LINES = 1.0
+"""Seconds for what is still to be shown at the end."""
+
+MAX_UNSHOWN = 1000
+"""Texts of peers that wait for the screen."""
 
 
 class View:
@@ -33,8 +41,12 @@ class View:
         plain: bool = False,
         bell: bool = False,
         notify: bool = False,
+        on_failure: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        """``commands`` -- what a person may type; the others as for ``open_screen``."""
+        """``commands`` -- what a person may type. ``on_failure`` -- gets what keeps the screen from
+        being written. The others as for ``open_screen``.
+        """
+        self._on_failure = on_failure
         self._output = output
         self._commands = commands
         self._options = {"plain": plain, "bell": bell, "notify": notify}
@@ -42,6 +54,9 @@ class View:
         """Whether somebody sits at the keyboard."""
         self._screen: Screen | None = None
         self._stack = AsyncExitStack()
+        self._lines: asyncio.Queue[tuple[Line, Callable[[], None] | None]] = asyncio.Queue()
+        """What is to be shown, in order, and who is to be told when it is."""
+        self._room = asyncio.Semaphore(MAX_UNSHOWN)
         self._unwritten: list[Callable[[], None]] = []
         self._news = asyncio.Event()
 
@@ -54,8 +69,8 @@ class View:
             self._screen = await self._stack.enter_async_context(screen)
             if screen.redraws:
                 self._output.elsewhere = self._note
-            flushing = asyncio.create_task(self._flush(screen))
-            self._stack.callback(flushing.cancel)
+            for work in (self._show, self._flush):
+                self._stack.callback(asyncio.create_task(self._run(work, screen)).cancel)
         return self
 
     async def __aexit__(
@@ -64,6 +79,10 @@ class View:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._screen is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_LINES):
+                    await self._lines.join()
         self._screen = None
         await self._stack.aclose()
         self._output.elsewhere = None
@@ -88,12 +107,30 @@ class View:
         ``Output.line`` raises.
         """
         if self._screen is not None and not self._output.as_json:
-            await self._screen.show(self._line("theirs", speaker, text.body, time.time(), mark))
-            self._unwritten.append(written)
-            self._news.set()
+            await self._room.acquire()
+            line = self._line("theirs", speaker, text.body, time.time(), mark)
+            self._lines.put_nowait((line, written))
             return
         await self._output.line(speaker, text.body, peer=peer, id=f"{text.stream.hex()}.{text.id}")
         written()
+
+    async def _run(
+        self, work: Callable[[Screen], Coroutine[Any, Any, None]], screen: Screen
+    ) -> None:
+        try:
+            await work(screen)
+        except (CliError, OSError) as error:
+            self._on_failure(error)
+
+    async def _show(self, screen: Screen) -> None:
+        while True:
+            line, written = await self._lines.get()
+            await screen.show(line)
+            self._lines.task_done()
+            if written is not None:
+                self._room.release()
+                self._unwritten.append(written)
+                self._news.set()
 
     async def _flush(self, screen: Screen) -> None:
         while True:
@@ -110,7 +147,7 @@ class View:
         ``at`` -- seconds since 1970.
         """
         if self._screen is not None and self._screen.redraws:
-            self._show(self._line("ours", YOU, body, at, to and f"to {to}"))
+            self._lines.put_nowait((self._line("ours", YOU, body, at, to and f"to {to}"), None))
 
     def waiting(self, texts: Sequence[str], state: str) -> None:
         """Texts of ours that are not delivered, and what they wait for."""
@@ -138,13 +175,7 @@ class View:
         self._output.status(event, human, **fields)
 
     def _note(self, human: str) -> None:
-        self._show(self._line("note", "", human, time.time()))
-
-    def _show(self, line: Any) -> None:
-        assert self._screen is not None
-        # In the order of the calls; only a terminal that is stuck makes it wait.
-        showing = asyncio.ensure_future(self._screen.show(line))
-        showing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._lines.put_nowait((self._line("note", "", human, time.time()), None))
 
     async def typed(self) -> AsyncIterator[list[str] | Command]:
         """What is to be said, as many texts at a time as there are, and commands.
