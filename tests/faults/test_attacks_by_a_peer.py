@@ -105,9 +105,9 @@ async def another_purpose(peer: Any) -> None:
     await peer.is_turned_away()
 
 
-INSTEAD_OF_HELLO = [no_hello, an_endless_hello, another_purpose]
+INSTEAD_OF_HELLO = [another_purpose, no_hello, an_endless_hello]
 
-ATTACKS = (*IN_A_CHAT, *INSTEAD_OF_HELLO)
+ATTACKS = (*INSTEAD_OF_HELLO, *IN_A_CHAT)
 
 
 SAID = {
@@ -150,9 +150,14 @@ def attack(
         measuring.cancel()
         await honest.say("afterwards")
         await honest.hang_up()
+        newcomer = await peers.Chatting.with_listener(address)
+        await newcomer.say("and a newcomer")
+        await newcomer.hang_up()
         return most - before
 
     grown = asyncio.run(scenario())
+    bob.pause = 0
+    bob.wait_for(lambda: bob.texts()[-1] == "and a newcomer")
     said = {event["event"] for event in bob.events()}
     assert said <= SAID, said - SAID
     assert bob.process.poll() is None
@@ -202,7 +207,7 @@ def test_a_flood_of_texts_at_a_slow_reader_is_held_back_and_holds_up_nobody(
         nonlocal sent
         await peer.say(Stream(id=STREAM, first=1))
         for number in range(1, flood + 1):
-            await peer.say(Text(id=number, body="flood " * 10))
+            await peer.say(Text(id=number, body="flood " * 100))
             sent = number
 
     def slow(bob: Any) -> None:
@@ -218,7 +223,6 @@ def test_a_flood_of_texts_at_a_slow_reader_is_held_back_and_holds_up_nobody(
         await peer.hang_up()
 
     bob, grown = attack(people, peers, flood_and_talk, prepare=slow)
-    bob.pause = 0
     texts = bob.texts()
     assert [text for text in texts if text.startswith("during")] == [
         f"during {number}" for number in range(5)

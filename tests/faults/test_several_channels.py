@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from e2ee import Identity
 from e2ee.messages import Leave, Receipt, Resume, Stream, Text
 
+IMPATIENT = (sys.executable, str(Path(__file__).with_name("impatient.py")))
 STREAM = b"a" * 16
 
 
@@ -62,6 +65,7 @@ def test_a_program_that_comes_anew_after_a_silent_break_takes_over_from_its_old_
         await new.hear(Receipt, lambda receipt: receipt.id == 3)
         # The old one is over, and that is not the end of a listener for one guest.
         await old.hang_up()
+        await asyncio.sleep(0.5)
         await new.say(Text(id=4, body="four"))
         await new.hear(Receipt, lambda receipt: receipt.id == 4)
         await new.say(Receipt(id=1), Leave())
@@ -76,7 +80,7 @@ def test_a_program_that_comes_anew_after_a_silent_break_takes_over_from_its_old_
 def test_an_old_channel_that_breaks_late_does_not_end_a_listener_whose_guest_is_back(
     people: Any, peers: Any
 ) -> None:
-    bob, address = people.listen("bob", "--once")
+    bob, address = people.listen("bob", "--once", command=IMPATIENT)
     alice = Identity.generate(now=time.time())
 
     async def scenario() -> None:
@@ -85,6 +89,7 @@ def test_an_old_channel_that_breaks_late_does_not_end_a_listener_whose_guest_is_
         new = await peers.Peer.call(address, alice, before=old)
         await old.hang_up()
         bob.wait_for(lambda: bob.count("lost"))
+        await asyncio.sleep(1)  # Longer than it waits for a guest's return.
         await new.say(Stream(id=STREAM, first=1), Text(id=1, body="still here"), Leave())
         await new.is_turned_away()
         await new.hang_up()
