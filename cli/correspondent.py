@@ -23,11 +23,13 @@ from e2ee.transport import Channel
 
 from .transfer import Transfer
 
-RECEIPT_DELAY = 0.05
-"""Seconds between a text that was shown and its receipt, which may stand for more by then."""
-
 GOODBYE_TIMEOUT = 5.0
 """Seconds for the peer's answer to a goodbye; then the channel is closed anyway."""
+
+RECEIPT_INTERVAL = 0.05
+"""Seconds from one receipt to the next, which stands for all texts that were shown meanwhile: each
+costs both sides a write to their disks.
+"""
 
 
 class _Link:
@@ -40,19 +42,28 @@ class _Link:
         self.reason = ""
         """Why it was left, by either side; empty while nobody has."""
         self.over = asyncio.Event()
-        self.receipt: asyncio.TimerHandle | None = None
-        """When what was shown will be confirmed."""
         self._something = asyncio.Event()
         self._something.set()
         self._idle = asyncio.Event()
+        self._waking: asyncio.TimerHandle | None = None
+        self._last_receipt = float("-inf")
 
     def wake(self) -> None:
         """There may be something to send."""
-        if self.receipt is not None:
-            self.receipt.cancel()
-            self.receipt = None
         self._idle.clear()
         self._something.set()
+
+    def wake_for_receipt(self) -> None:
+        """A text has been shown."""
+        if self._waking is None:
+            loop = asyncio.get_running_loop()
+            due = self._last_receipt + RECEIPT_INTERVAL
+            self._waking = loop.call_at(max(due, loop.time()), self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._waking = None
+        self._last_receipt = asyncio.get_running_loop().time()
+        self.wake()
 
     async def pump(self, note: Callable[[], Awaitable[None]]) -> None:
         """Send whatever the conversation has, for ever, and ``note`` each time that was all.
@@ -243,10 +254,8 @@ class Correspondent:
         link.conversation.shown(text)
         if link not in self._links:
             link.conversation.keep()
-        elif link.receipt is None:
-            # A receipt costs a write that reaches the disk: one for all that come together.
-            loop = asyncio.get_running_loop()
-            link.receipt = loop.call_later(RECEIPT_DELAY, link.wake)
+        else:
+            link.wake_for_receipt()
 
     async def _show_once(self, link: _Link, text: TextReceived) -> None:
         # What came on another channel, and is not kept yet, is sent again on this one.
