@@ -26,7 +26,7 @@ from .progress import human_size
 from .progress_line import ProgressLine
 from .purpose import agree
 from .threads import in_thread
-from .transfer import Row
+from .transfer import GO_ON, RETURN_TIMEOUT, Row
 from .waiting import Waiting, addresses_of, plain_host
 
 
@@ -56,7 +56,12 @@ async def receive(
     new_session = sessions(book, links, expected=expected, known=False, padding=Padding.NONE)
     taking = _Taking(profile, folder, yes=yes, as_json=as_json)
     waiting = Waiting(
-        profile, links.name_for, taking.host, once=True, asked_for=expected is not None
+        profile,
+        links.name_for,
+        taking.host,
+        once=True,
+        asked_for=expected is not None,
+        patience=RETURN_TIMEOUT,
     )
     port = await waiting.begin(new_session, plain_host(host), port)
     try:
@@ -75,6 +80,8 @@ async def receive(
             words=list(book.identity.words),
         )
         await waiting.serve()
+    except (TransportError, Truncated) as error:
+        raise CliError(f"{error}; {GO_ON}", Exit.NETWORK) from None
     finally:
         await waiting.end()
         taking.close()

@@ -22,10 +22,7 @@ from .progress import human_size
 from .progress_line import ProgressLine
 from .purpose import agree
 from .threads import in_thread
-from .transfer import GO_ON, Row
-
-RETURN_TIMEOUT = 60.0
-"""Seconds in which a connection that broke is made again."""
+from .transfer import GO_ON, RETURN_TIMEOUT, Row
 
 
 async def send(

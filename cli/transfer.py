@@ -35,6 +35,9 @@ from .threads import in_thread
 
 T = TypeVar("T")
 
+RETURN_TIMEOUT = 15.0
+"""Seconds in which a connection that broke has to be made again."""
+
 GO_ON = "run the same command again to go on"
 
 BECAUSE: dict[Reason, str] = {

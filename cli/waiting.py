@@ -43,11 +43,14 @@ class Waiting:
         once: bool,
         is_end: Callable[[E2EEError], bool] = lambda _: False,
         asked_for: bool = False,
+        patience: float | None = None,
     ) -> None:
         """``name_of_new`` -- the alias of who is met for the first time. ``host`` -- does all that
         is to be done on a channel, and tells why it ended. ``once`` -- nobody else after the
         first. ``is_end`` -- whether a failure ends the waiting, which then raises it.
-        ``asked_for`` -- as in an Encounter.
+        ``asked_for`` -- as in an Encounter. ``patience`` -- seconds in which the only guest may
+        come back after the connection broke; None for as long as a person likes, and for
+        RETURN_TIMEOUT in a script.
         """
         self._profile = profile
         self._name_of_new = name_of_new
@@ -55,6 +58,9 @@ class Waiting:
         self._once = once
         self._is_end = is_end
         self._asked_for = asked_for
+        self._patience = patience
+        if patience is None and not os.isatty(STDIN):
+            self._patience = RETURN_TIMEOUT
         self._guest: Contact | None = None
         """Who came first, where nobody else may come."""
         self._present = 0
@@ -181,11 +187,11 @@ class Waiting:
         return encounter
 
     def _wait_for_return(self, error: E2EEError) -> None:
-        """The only guest is gone without a goodbye. Somebody at a terminal waits without end."""
+        """The only guest is gone without a goodbye."""
         self._stop_waiting_for_return()
-        if not os.isatty(STDIN):
+        if self._once and self._patience is not None:
             loop = asyncio.get_running_loop()
-            self._returning = loop.call_later(RETURN_TIMEOUT, self._end, error)
+            self._returning = loop.call_later(self._patience, self._end, error)
 
     def _stop_waiting_for_return(self) -> None:
         if self._returning is not None:

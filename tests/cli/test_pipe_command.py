@@ -303,7 +303,7 @@ def test_who_wants_a_chat_is_told_and_nothing_is_shown(e2ee: Any, waiting: Any) 
     bob, address = e2ee.listen()
     code, got, err = end(e2ee.start("pipe", address), b"hello\n")
     assert (code, got) == (4, b"")
-    assert "ready for a chat there, not for a pipe" in err
+    assert "ready for a chat or files there, not for a pipe" in err
 
 
 def test_the_one_who_is_asked_for_and_nobody_else(e2ee: Any, waiting: Any) -> None:

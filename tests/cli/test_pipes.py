@@ -35,11 +35,11 @@ def test_each_side_can_speak(e2ee: Any) -> None:
 
 
 def test_what_was_on_its_way_when_the_other_leaves_still_arrives(e2ee: Any) -> None:
-    for _ in range(5):
-        bob, address = e2ee.listen()
+    for number in range(5):  # Each with others, as what is left waits for the next time.
+        bob, address = e2ee.listen(person=f"bob{number}")
         bob.stdin.write(b"from bob\n" * 3)
         bob.stdin.flush()
-        alice = e2ee.start("connect", address)
+        alice = e2ee.start("connect", address, person=f"alice{number}")
         for line in alice.stderr:
             if b"Connected" in line:
                 break

@@ -121,11 +121,11 @@ class People:
         return self.wait(person, "listen", *arguments, port=port, **options)
 
     def wait(
-        self, person: str, command: str, *arguments: str, port: int = 0, **options: Any
+        self, person: str, what: str, *arguments: str, port: int = 0, **options: Any
     ) -> tuple[Run, str]:
         """A command that listens on loopback, and its address."""
         place = ("--host", "127.0.0.1", "--port", str(port))
-        run = self.start(person, command, *arguments, *place, **options)
+        run = self.start(person, what, *arguments, *place, **options)
         run.wait_for(lambda: run.count("listening"))
         [listening] = [said for said in run.events() if said["event"] == "listening"]
         return run, f"127.0.0.1:{listening['port']}"

@@ -100,7 +100,7 @@ async def an_endless_hello(peer: Any) -> None:
 
 
 async def another_purpose(peer: Any) -> None:
-    await peer.say(Hello(purposes=("files", "pipe")))
+    await peer.say(Hello(purposes=("pipe", "something.else")))
     await peer.hear(Leave, lambda leave: leave.reason == "purpose")
     await peer.is_turned_away()
 

@@ -24,12 +24,18 @@ BOB = Contact(
 )
 
 
+class Quiet:
+    def note(self, event: str, human: str, **fields: Any) -> None: ...
+
+
 class Ends:
     """A chat, each of whose channels ends as it is told: with an error, or a reason."""
 
     def __init__(self, *ends: Exception | str) -> None:
         self._ends: Iterator[Exception | str] = iter(ends)
         self.hosted = 0
+        self.view = Quiet()
+        self.profile = None
 
     async def host(self, encounter: Any, *, initiator: bool) -> str:
         self.hosted += 1
@@ -37,10 +43,6 @@ class Ends:
         if isinstance(end, Exception):
             raise end
         return end
-
-
-class Quiet:
-    def note(self, event: str, human: str, **fields: Any) -> None: ...
 
 
 class Answering:
@@ -59,7 +61,7 @@ def they_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stay_connected(chat: Ends) -> None:
-    asyncio.run(calling.stay_connected(chat, Answering(), None, Quiet()))
+    asyncio.run(calling.stay_connected(chat, Answering()))
 
 
 def test_a_call_that_breaks_before_the_chat_goes_on_is_made_again(they_answer: None) -> None:
