@@ -222,14 +222,15 @@ class Chat:
             raise OverLimit(f"{MAX_PEOPLE} people are here already")
 
     def _new_person(self, contact: Contact) -> Person:
+        peer = contact.id
+
         async def show(text: TextReceived, written: Callable[[], None]) -> None:
             def shown() -> None:
                 self._remember(person, "in", text.body)
                 written()
 
             mark = "" if person.trusted or not self._many else "not verified"
-            contact = person.contact
-            await self.view.text(contact.name, text, shown, peer=contact.id, mark=mark)
+            await self.view.text(person.contact.name, text, shown, peer=peer, mark=mark)
 
         async def ask(row: Row, offer: Offered) -> bool:
             return await self._ask(person, row, offer)
@@ -257,7 +258,8 @@ class Chat:
             case Introduced(claim) if not person.named:
                 person.named = True  # Once: a flood of names would fill the screen and the disk.
                 self._name(person, claim)
-            case Unsupported():
+            case Unsupported() if not person.puzzling:
+                person.puzzling = True  # Once, as well.
                 self.view.note(
                     "unsupported",
                     f"(The peer sent a {event.kind!r}, which this version cannot show.)",

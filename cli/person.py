@@ -23,6 +23,8 @@ class Person:
     """Texts that are not delivered, and when they were said: for who watches a screen."""
     named: bool = False
     """Whether they have said what they call themselves."""
+    puzzling: bool = False
+    """Whether they have sent what this version cannot show."""
 
     @property
     def trust(self) -> str:
