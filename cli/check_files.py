@@ -20,6 +20,7 @@ from .book import CONTACTS_FILE
 from .checks import Check, failed, ok, problem, warning
 from .clean import clean
 from .config import load_config
+from .conversations import CONVERSATIONS_FILE, open_conversations
 from .encounter import day
 from .exits import CliError, Exit
 from .home import IDENTITY_FILE, home
@@ -46,6 +47,7 @@ def check_files(now: float) -> Iterator[Check]:
     if identity is not None:
         yield _certificate(identity, now)
     yield _contacts(folder, identity)
+    yield _conversations(folder, identity)
     yield _config()
     yield _others(folder)
 
@@ -128,6 +130,19 @@ def _contacts(folder: Path, identity: Identity | None) -> Check:
     except E2EEError as error:
         return failed("contacts", error, f"{_BACKUP}, or move it away to begin with no contacts")
     return ok("contacts", "for you only; not looked into without the identity")
+
+
+def _conversations(folder: Path, identity: Identity | None) -> Check:
+    if not os.path.lexists(folder / CONVERSATIONS_FILE):
+        return ok("conversations", "none yet")
+    if identity is None:
+        return ok("conversations", "not looked into without the identity")
+    try:
+        with open_conversations(identity) as conversations:
+            next(conversations.history(), None)
+    except E2EEError as error:
+        return failed("conversations", error, _BACKUP)
+    return ok("conversations", "readable with this identity only")
 
 
 def _config() -> Check:

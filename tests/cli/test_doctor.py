@@ -61,7 +61,8 @@ def test_where_nothing_is_wrong_all_is_ok_and_nothing_is_changed(home: Path) -> 
     before = everything_in(home)
     checks = files()
     assert list(checks) == [
-        "folder", "identity", "certificate", "contacts", "configuration", "other files"
+        *("folder", "identity", "certificate", "contacts", "conversations", "configuration"),
+        "other files",
     ]  # fmt: skip
     assert {check.state for check in checks.values()} == {"ok"}
     assert checks["contacts"].text.startswith("1, ")
@@ -114,6 +115,11 @@ def contacts_damaged(home: Path) -> None:
     (home / "contacts").write_bytes(whole)
 
 
+def conversations_damaged(home: Path) -> None:
+    (home / "conversations").write_bytes(b"SQLite format 3\0" + bytes(4080))
+    (home / "conversations").chmod(0o600)
+
+
 def contacts_open_to_others(home: Path) -> None:
     (home / "contacts").chmod(0o640)
 
@@ -160,6 +166,7 @@ def changeable(home: Path) -> None:
         (identity_a_fifo, "identity", "problem", "backup", Exit.FILES),
         (identity_a_dangling_link, "identity", "problem", "backup", Exit.FILES),
         (contacts_damaged, "contacts", "problem", "backup", Exit.FILES),
+        (conversations_damaged, "conversations", "problem", "backup", Exit.FILES),
         (contacts_open_to_others, "contacts", "problem", "chmod 600", Exit.FILES),
         (config_not_toml, "configuration", "problem", "README", Exit.USAGE),
         (config_with_a_wrong_key, "configuration", "problem", "there are", Exit.USAGE),
