@@ -17,7 +17,7 @@ from e2ee.conversation import (
     TextReceived,
     TextsDelivered,
 )
-from e2ee.errors import ConversationBusy, E2EEError, OverLimit
+from e2ee.errors import ConversationBusy, E2EEError, FileError, OverLimit
 from e2ee.file_events import Offered
 from e2ee.journal import Journal, MemoryJournal
 from e2ee.messages import Unsupported
@@ -191,11 +191,11 @@ class Chat:
             return await person.correspondent.converse(
                 channel, own_name=self.profile.config.name, files=files
             )
-        except E2EEError as error:
-            raise Lost(person.contact, error) from error
-        except (CliError, OSError) as error:
+        except (FileError, CliError, OSError) as error:
             self._fail(error)
             raise
+        except E2EEError as error:
+            raise Lost(person.contact, error) from error
         finally:
             person.desk.closed(files)
             self.refresh()

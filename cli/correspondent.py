@@ -16,7 +16,7 @@ from e2ee.conversation import (
     TextReceived,
     TextsDelivered,
 )
-from e2ee.errors import E2EEError
+from e2ee.errors import E2EEError, FileError
 from e2ee.file_messages import is_file_message
 from e2ee.journal import MAX_STREAMS, Journal, Outgoing
 from e2ee.transport import Channel
@@ -41,6 +41,8 @@ class _Link:
         self.stream = b""
         self.reason = ""
         """Why it was left, by either side; empty while nobody has."""
+        self.failure: FileError | None = None
+        """What keeps us from remembering what goes over it."""
         self.over = asyncio.Event()
         self._something = asyncio.Event()
         self._something.set()
@@ -164,22 +166,11 @@ class Correspondent:
         self.met = True
         self._choose_sender()
         await self._note()
-        tasks = [asyncio.create_task(link.pump(self._note))]
+        tasks = [asyncio.create_task(self._pump(link))]
         if files is not None:
             tasks.append(asyncio.create_task(files.send_queue(channel)))
         try:
-            async for data in channel:
-                if files is not None and is_file_message(data):
-                    files.hear(data)
-                else:
-                    await self._hear(link, data, tasks)
-        except E2EEError:
-            if link.reason in {"", "left"}:
-                raise
-        except Exception:
-            # Nothing more can be shown here; the peer shall know that it was not.
-            await self._leave(link, "left")
-            raise
+            await self._read(link, files, tasks)
         finally:
             for task in tasks:
                 task.cancel()
@@ -196,6 +187,33 @@ class Correspondent:
                 if files is not None:
                     await files.end()
         return link.reason
+
+    async def _read(
+        self, link: _Link, files: Transfer | None, tasks: list[asyncio.Task[None]]
+    ) -> None:
+        """Until the channel ends. Raises what breaks it."""
+        try:
+            async for data in link.channel:
+                if files is not None and is_file_message(data):
+                    files.hear(data)
+                else:
+                    await self._hear(link, data, tasks)
+        except E2EEError:
+            if link.failure is not None:
+                raise link.failure from None
+            if link.reason in {"", "left"}:
+                raise
+        except Exception:
+            # Nothing more can be shown here; the peer shall know that it was not.
+            await self._leave(link, "left")
+            raise
+
+    async def _pump(self, link: _Link) -> None:
+        try:
+            await link.pump(self._note)
+        except FileError as error:
+            link.failure = error
+            await link.channel.abort()
 
     async def leave(self) -> None:
         """Say goodbye on every channel, and see that each is closed."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from e2ee.conversation import TextReceived
+from e2ee.errors import E2EEError
 
 from .commands import Command, CommandHelp
 from .exits import CliError
@@ -119,7 +120,7 @@ class View:
     ) -> None:
         try:
             await work(screen)
-        except (CliError, OSError) as error:
+        except (E2EEError, CliError, OSError) as error:
             self._on_failure(error)
 
     async def _show(self, screen: Screen) -> None:

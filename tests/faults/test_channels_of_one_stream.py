@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+import pytest
+
 from e2ee.conversation import TextReceived
-from e2ee.errors import TransportError
+from e2ee.errors import ConversationFileError, TransportError
 from e2ee.journal import MemoryJournal
 from e2ee.messages import Leave, Receipt, Resume, Stream, Text, WireModel, decode_chat, encode
 from e2ee.transport import Channel
@@ -185,5 +187,34 @@ def test_a_late_receipt_on_the_old_channel_confirms_nothing_of_a_stream_made_ane
         await settle()
         assert person.correspondent.unconfirmed == 2
         await person.end()
+
+    asyncio.run(scenario())
+
+
+class DroppedWire(Wire):
+    """Its end is told of where it is dropped here."""
+
+    async def abort(self) -> None:
+        self.break_()
+
+
+class FullDisk(MemoryJournal):
+    """A journal that cannot remember what was shown."""
+
+    def hear(self, stream: bytes, up_to: int) -> None:
+        raise ConversationFileError("no room")
+
+
+def test_what_cannot_be_remembered_is_not_confirmed_and_ends_the_channel() -> None:
+    async def scenario() -> None:
+        person = Person()
+        person.correspondent.journal = FullDisk()
+        person.let_show(1)
+        wire = DroppedWire()
+        conversing = asyncio.create_task(person.correspondent.converse(cast("Channel", wire)))
+        wire.say(Stream(id=STREAM, first=1), *texts(1, 1))
+        with pytest.raises(ConversationFileError):
+            await asyncio.wait_for(conversing, 10)
+        assert not any(isinstance(said, Receipt) for said in wire.sent)
 
     asyncio.run(scenario())
