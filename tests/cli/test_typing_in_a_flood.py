@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import string
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from .terminal_emulator import Terminal
 
-LINES = 10_000
+LINES, TOGETHER = 10_000, 125
 
 
 def test_not_one_typed_character_is_lost_or_displaced_while_a_peer_floods(
@@ -29,13 +30,21 @@ def test_not_one_typed_character_is_lost_or_displaced_while_a_peer_floods(
         )
         reading.start()
         bob.wait_for("Ctrl-D leaves")
-        flood = "".join(f"line {number} of a flood\n" for number in range(LINES))
-        sending = threading.Thread(target=lambda: alice.stdin.write(flood.encode()), daemon=True)
+
+        def flood() -> None:
+            # Spread out, so that much can be typed meanwhile.
+            for begin in range(0, LINES, TOGETHER):
+                lines = (f"line {number} of a flood\n" for number in range(begin, begin + TOGETHER))
+                alice.stdin.write("".join(lines).encode())
+                alice.stdin.flush()
+                time.sleep(0.1)
+
+        sending = threading.Thread(target=flood, daemon=True)
         sending.start()
 
         text, said, looks, misplaced = string.ascii_lowercase, 0, 0, 0
         bob.wait_for("line 1")
-        while not any(f"line {LINES - 1} of" in row for row in bob.rows):
+        while sending.is_alive():
             for character in text:
                 bob.send(character)
                 column, row = bob.cursor
@@ -53,6 +62,7 @@ def test_not_one_typed_character_is_lost_or_displaced_while_a_peer_floods(
         reading.join(10)
         assert heard == [f"{text}\n"] * said
         assert (misplaced, looks > 0) == (0, True)
+        bob.wait(lambda: any(f"line {LINES - 1} of" in row for row in bob.scrollback))
         shown = bob.scrollback
         numbers = [int(found[1]) for row in shown if (found := re.search(r"line (\d+) of", row))]
         assert numbers == list(range(LINES))
