@@ -23,7 +23,7 @@ from e2ee.journal import Journal, MemoryJournal
 from e2ee.messages import Unsupported
 from e2ee.transport import Timeouts
 
-from .carrying import carry_files
+from .carrying import GOODBYE_TIMEOUT, carry_files
 from .chat_commands import COMMANDS, ChatCommands
 from .clean import clean
 from .commands import Command
@@ -31,7 +31,7 @@ from .conversations import expire, open_conversations
 from .correspondent import Correspondent
 from .encounter import Encounter, Lost, announce
 from .exits import CliError, Exit
-from .file_desk import FileDesk
+from .file_desk import FileDesk, offer_text
 from .names import label
 from .person import Person
 from .profile import Profile
@@ -49,9 +49,6 @@ TIMEOUTS = Timeouts(close=5, quiet=8, dead=25)
 
 CONFIRMATION_TIMEOUT = 30.0
 """Seconds without a confirmation after which no more are waited for."""
-
-GOODBYE_TIMEOUT = 2.0
-"""Seconds for an orderly close after a signal."""
 
 MAX_WAITING = 10_000
 """Texts to one person that may wait for their confirmation; no more input is read meanwhile."""
@@ -133,7 +130,9 @@ class Chat:
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the present state of whom the user writes to."""
+        """Show the present state of whom the user writes to. A script has nobody who sees it."""
+        if not self.view.person:
+            return
         person = self._current
         if person is None:
             self.view.footer("nobody is here yet", alarm=False)
@@ -318,14 +317,7 @@ class Chat:
     # Files.
 
     async def _ask(self, person: Person, row: Row, offer: Offered) -> bool:
-        what = "" if offer.count is None else f"a folder, {offer.count} files, "
-        text = f"{person.contact.name} offers {row.name} ({what}{human_size(offer.size)})"
-        fields = {
-            "name": row.name,
-            "size": offer.size,
-            "type": "file" if offer.count is None else "folder",
-            "count": offer.count,
-        }
+        text, fields = offer_text(person.contact, row, offer)
         if not self.view.person:
             self.view.note("offer", f"{text}; nobody is here to take it", **fields)
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from e2ee import Identity
 from e2ee.contacts import Contact
@@ -13,6 +14,7 @@ from e2ee.file_events import Offered
 from .exits import Exit
 from .incoming_files import Inbox
 from .outgoing_files import OutgoingFile, OutgoingFolder, name_to_offer
+from .progress import human_size
 from .transfer import Row, Transfer
 
 AT_ONCE = 16
@@ -26,6 +28,17 @@ class Wish:
     path: str
     disk: OutgoingFile | OutgoingFolder
     row: Row | None = None
+
+
+def offer_text(contact: Contact, row: Row, offer: Offered) -> tuple[str, dict[str, Any]]:
+    """What to say of an offer, and the fields of its event."""
+    what = "" if offer.count is None else f"a folder, {offer.count} files, "
+    return f"{contact.name} offers {row.name} ({what}{human_size(offer.size)})", {
+        "name": row.name,
+        "size": offer.size,
+        "type": "file" if offer.count is None else "folder",
+        "count": offer.count,
+    }
 
 
 class FileDesk:

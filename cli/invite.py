@@ -28,7 +28,7 @@ from .output import Output
 from .profile import Profile
 from .qr import qr
 from .settings import DEFAULT_PORT
-from .waiting import Waiting, addresses_of, plain_host
+from .waiting import Waiting, addresses_of, one_of, plain_host
 from .ways import way
 
 HIGHEST_NUMBER = 99
@@ -84,10 +84,8 @@ async def invite_by_code(
             output.status(
                 "inviting",
                 "Tell the other person this code, by voice or in another way that nobody else\n"
-                "hears. It is good for one try. There they run"
-                + (" one of" if len(lines) > 1 else "")
-                + "".join(f"\n  {line}" for line in lines)
-                + "\nand type it.",
+                f"hears. It is good for one try. There they run{one_of(lines)}\n"
+                "and type it.",
                 number=code.number,
                 port=port,
                 join=lines,

@@ -14,7 +14,7 @@ from .door import sessions
 from .links import PendingLinks
 from .nearby import visible
 from .profile import Profile
-from .waiting import Waiting, addresses_of, plain_host
+from .waiting import Waiting, addresses_of, one_of, plain_host
 
 
 async def listen(
@@ -56,10 +56,8 @@ async def listen(
         whom = " from a contact; everybody else gets no answer" if known else ""
         output.status(
             "listening",
-            f"Waiting for a call{whom}. On the other machine run"
-            + (" one of" if len(lines) > 1 else "")
-            + "".join(f"\n  {line}" for line in lines)
-            + f"\nYour safety words: {' '.join(identity.words)}",
+            f"Waiting for a call{whom}. On the other machine run{one_of(lines)}\n"
+            f"Your safety words: {' '.join(identity.words)}",
             port=port,
             addresses=addresses,
             connect=lines,

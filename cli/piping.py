@@ -10,7 +10,7 @@ from e2ee.messages import End, Leave, Written, encode
 from e2ee.pipe_messages import decode_pipe
 from e2ee.transport import Channel
 
-from .chat import GOODBYE_TIMEOUT
+from .carrying import GOODBYE_TIMEOUT
 from .exits import CliError, Exit
 from .output import write_stdout
 from .standard_bytes import Input, end_stdout, widen_pipes

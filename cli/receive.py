@@ -18,16 +18,15 @@ from .dialling import id_of
 from .door import sessions
 from .encounter import Encounter, Lost, announce
 from .exits import CliError, Exit
-from .file_desk import FileDesk
+from .file_desk import FileDesk, offer_text
 from .lines import STDIN
 from .links import PendingLinks
 from .profile import Profile
-from .progress import human_size
 from .progress_line import ProgressLine
 from .purpose import agree
 from .threads import in_thread
 from .transfer import GO_ON, RETURN_TIMEOUT, Row
-from .waiting import Waiting, addresses_of, plain_host
+from .waiting import Waiting, addresses_of, one_of, plain_host
 
 
 async def receive(
@@ -69,10 +68,8 @@ async def receive(
         lines = [f"e2ee send FILE {with_port(address, port)}" for address in addresses]
         output.status(
             "listening",
-            "Waiting for files. On the other machine run"
-            + (" one of" if len(lines) > 1 else "")
-            + "".join(f"\n  {line}" for line in lines)
-            + f"\nYour safety words: {' '.join(book.identity.words)}",
+            f"Waiting for files. On the other machine run{one_of(lines)}\n"
+            f"Your safety words: {' '.join(book.identity.words)}",
             port=port,
             addresses=addresses,
             send=lines,
@@ -143,15 +140,8 @@ class _Taking:
             self._line.failed(row)
 
     async def _ask(self, contact: Contact, row: Row, offer: Offered, *, known: bool) -> bool:
-        what = "" if offer.count is None else f"a folder, {offer.count} files, "
-        self._line.say(
-            "offer",
-            f"{contact.name} offers {row.name} ({what}{human_size(offer.size)})",
-            name=row.name,
-            size=offer.size,
-            type="file" if offer.count is None else "folder",
-            count=offer.count,
-        )
+        text, fields = offer_text(contact, row, offer)
+        self._line.say("offer", text, **fields)
         if self._yes and known:
             return True
         if not os.isatty(STDIN):

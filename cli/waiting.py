@@ -7,7 +7,7 @@ import ipaddress
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from e2ee import E2EEError, Padding, Session
 from e2ee.contacts import Contact
@@ -189,7 +189,7 @@ class Waiting:
     def _wait_for_return(self, error: E2EEError) -> None:
         """The only guest is gone without a goodbye."""
         self._stop_waiting_for_return()
-        if self._once and self._patience is not None:
+        if self._patience is not None:
             loop = asyncio.get_running_loop()
             self._returning = loop.call_later(self._patience, self._end, error)
 
@@ -226,6 +226,11 @@ class Waiting:
         )
         self._reported.append(now)
         self._unreported = 0
+
+
+def one_of(commands: Sequence[str]) -> str:
+    """What follows "run": each of these commands in a row of its own."""
+    return (" one of" if len(commands) > 1 else "") + "".join(f"\n  {one}" for one in commands)
 
 
 def plain_host(host: str | None) -> str | None:
