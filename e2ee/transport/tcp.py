@@ -21,6 +21,7 @@ from e2ee.errors import (
 )
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
+from e2ee.transport.half_open import HalfOpen, host_of
 
 CHUNK = 256 * 1024
 """Bytes that one read takes at most."""
@@ -36,10 +37,6 @@ BACKLOG = 100
 
 ACCEPT_PAUSE = 0.1
 """Seconds until a listener tries again, after the system could not give it a connection."""
-
-MAX_HANDSHAKES = 256
-"""Connections of a listener that have not authenticated yet; one more drops the oldest."""
-
 
 MUTE_MARGIN = 0.1
 """Seconds beyond the handshake's deadline at which a mute listener resets a stranger, so that the
@@ -198,8 +195,7 @@ class Listener:
         self._on_failure = on_failure
         self._timeouts = timeouts
         self._mute = mute
-        self._handshakes: dict[asyncio.Task[None], None] = {}
-        """Those under way, the oldest first."""
+        self._handshakes = HalfOpen()
         self._tasks: set[asyncio.Task[None]] = set()
         for listening in sockets:
             self._watch(listening)
@@ -224,25 +220,19 @@ class Listener:
                 loop.call_later(ACCEPT_PAUSE, self._watch, listening)
                 return
             connection.setblocking(False)
-            self._take(connection, display_address(address))
+            self._take(connection, address)
 
-    def _take(self, connection: socket.socket, address: str) -> None:
-        if len(self._handshakes) >= MAX_HANDSHAKES:
-            oldest = next(iter(self._handshakes))
-            del self._handshakes[oldest]
-            oldest.cancel()
-        task = asyncio.create_task(self._serve(connection, address))
-        self._handshakes[task] = None
+    def _take(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        host = host_of(address[0])
+        task = asyncio.create_task(self._serve(connection, host, display_address(address)))
+        self._handshakes.add(task, host)
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._handshakes.discard(task, host))
         # A task that is cancelled before its first step closes nothing.
         task.add_done_callback(lambda _: connection.close())
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._handshakes.pop(task, None)
-
-    async def _serve(self, connection: socket.socket, address: str) -> None:
+    async def _serve(self, connection: socket.socket, host: str, address: str) -> None:
         task = asyncio.current_task()
         assert task is not None
         end = asyncio.get_running_loop().time() + self._timeouts.handshake + MUTE_MARGIN
@@ -255,7 +245,7 @@ class Listener:
             return
         if isinstance(stream, _MuteStream):
             stream.authenticated = True
-        self._handshakes.pop(task, None)
+        self._handshakes.discard(task, host)
         try:
             await self._on_channel(channel)
             with contextlib.suppress(E2EEError):
@@ -269,8 +259,7 @@ class Listener:
             listening = self._sockets.pop()
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
-        for task in self._handshakes:
-            task.cancel()
+        self._handshakes.cancel()
 
     async def close(self) -> None:
         """Stop accepting and end every channel."""

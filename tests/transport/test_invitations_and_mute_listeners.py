@@ -14,6 +14,7 @@ from e2ee.code_offer import CodeOffer
 from e2ee.errors import WrongCode
 from e2ee.invitation import SpokenCode
 from e2ee.transport import Channel, Timeouts, tcp
+from e2ee.transport.half_open import MAX_HANDSHAKES_OF_HOST
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 CODE = SpokenCode(4, ["acrobat", "velcro", "sugar"])
@@ -91,7 +92,7 @@ async def test_strangers_do_not_hold_up_the_end_of_a_mute_listener() -> None:
 
 async def test_a_mute_listener_drops_the_oldest_stranger_at_its_cap() -> None:
     listener = await mute_listener(handshake=3600)
-    strangers = await strangers_at(listener, tcp.MAX_HANDSHAKES + 1)
+    strangers = await strangers_at(listener, MAX_HANDSHAKES_OF_HOST + 1)
     assert await end_of(strangers[0]) == b""
     await listener.close()
     for stranger in strangers[1:]:

@@ -1,0 +1,70 @@
+"""Connections of a listener that have not authenticated yet: how many, and who is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+MAX_HANDSHAKES = 256
+"""Handshakes under way at a listener."""
+
+MAX_HANDSHAKES_OF_HOST = 32
+"""Of those, handshakes of one host. It also bounds what a host can have calculated: of those that
+come at once most are dropped before they have cost anything."""
+
+
+class HalfOpen:
+    """Handshakes under way, by the host that each came from.
+
+    One more than a host may have drops the oldest of that host; one more than there may be, the
+    oldest of the host that has the most. So who floods a listener from a few hosts drops nothing
+    but connections of their own.
+    """
+
+    def __init__(self) -> None:
+        self._by_host: dict[str, dict[asyncio.Task[None], None]] = {}
+        """The oldest first."""
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, task: asyncio.Task[None], host: str) -> None:
+        """Count this one; it cancels another where that is one too many."""
+        if len(self._by_host.get(host, ())) >= MAX_HANDSHAKES_OF_HOST:
+            self._drop_oldest(host)
+        elif self._count >= MAX_HANDSHAKES:
+            self._drop_oldest(max(self._by_host, key=lambda each: len(self._by_host[each])))
+        self._by_host.setdefault(host, {})[task] = None
+        self._count += 1
+
+    def _drop_oldest(self, host: str) -> None:
+        oldest = next(iter(self._by_host[host]))
+        self.discard(oldest, host)
+        oldest.cancel()
+
+    def discard(self, task: asyncio.Task[None], host: str) -> None:
+        """It has authenticated, or ended."""
+        tasks = self._by_host.get(host, {})
+        if task in tasks:
+            del tasks[task]
+            self._count -= 1
+            if not tasks:
+                del self._by_host[host]
+
+    def cancel(self) -> None:
+        """Drop them all."""
+        for tasks in self._by_host.values():
+            for task in tasks:
+                task.cancel()
+
+
+def host_of(address: str) -> str:
+    """What counts as one host: an IPv4 address, the /64 of an IPv6 one, which one host may have.
+
+    ``address`` -- of an accepted connection, as the system gives it.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
