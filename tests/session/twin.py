@@ -51,12 +51,14 @@ def _copied(value: Any, copies: dict[int, Any]) -> Any:
         return value
     if id(value) not in copies:
         copies[id(value)] = copy = object.__new__(kind)
-        for name in names:
-            if hasattr(value, name):
-                setattr(copy, name, _copied(getattr(value, name), copies))
-        if hasattr(value, "__dict__"):
-            for name, field in vars(value).items():
-                setattr(copy, name, _copied(field, copies))
+        for name in names + tuple(getattr(value, "__dict__", ())):
+            try:
+                field = getattr(value, name)
+            except AttributeError:
+                continue  # Not set yet, or deleted.
+            if _slots.get(type(field), ()) is not None:  # Most are shared: this saves the call.
+                field = _copied(field, copies)
+            setattr(copy, name, field)
     return copies[id(value)]
 
 
