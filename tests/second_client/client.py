@@ -139,7 +139,7 @@ class SymmetricState:
 
 # --- 3.3 Tokens, 3.4 the protocols, 3.5 Split --------------------------------------------------
 
-PATTERNS = {
+PATTERNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "XXhfs": (("e", "e1"), ("e", "ee", "ekem1", "s", "es"), ("s", "se")),
     "NNhfs+psk0": (("psk", "e", "e1"), ("e", "ee", "ekem1")),
     "XXhfs+psk0": (("psk", "e", "e1"), ("e", "ee", "ekem1", "s", "es"), ("s", "se")),
@@ -1014,12 +1014,17 @@ class Client:
         self._seal(content_type, content)
 
     def _seal(self, content_type: int, content: bytes) -> None:
+        self._put(self.sending.encrypt(b"", self._plaintext(content_type, content)))
+        self.since_refresh += 1
+
+    def _plaintext(self, content_type: int, content: bytes) -> bytes:
         plaintext = struct.pack(">BH", content_type, len(content)) + content
         if self.chat_padding:
             plaintext = plaintext.ljust(padded_length(len(plaintext)), b"\0")
-        sealed = self.sending.encrypt(b"", plaintext)
+        return plaintext
+
+    def _put(self, sealed: bytes) -> None:
         self.out += struct.pack(">H", len(sealed)) + sealed
-        self.since_refresh += 1
 
     def control(self, kind: str, **members: bytes) -> None:
         self.record(CONTROL, encode(kind=kind, **members))
