@@ -9,8 +9,12 @@ from e2ee.invisible import INVISIBLE
 _EMOJI_STYLE = "\ufe0f"
 _JOINER = "\u200d"
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_SYMBOLS = frozenset({"So", "Sk", "Sm", "Po", "Nd"})
-"""What an emoji may begin with: hearts, skin tones, arrows, and the # and 1 of keycaps."""
+_SYMBOLS = frozenset({"So", "Sm"})
+_OTHER_EMOJI = frozenset("\u203c\u2049\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+"""Exclamation marks and skin tones; more that can be a part of an emoji."""
+
+_KEYS = frozenset("0123456789#*")
+_KEYCAP = "\u20e3"
 
 
 def clean(text: str) -> str:
@@ -32,15 +36,18 @@ def _is_refused(text: str, at: int) -> bool:
     if character.isascii():
         return not character.isprintable()
     if character == _EMOJI_STYLE:
-        return not _is_symbol(text[at - 1 : at])
+        styled = text[at - 1 : at]
+        return not (_is_emoji(styled) or (styled in _KEYS and text[at + 1 : at + 2] == _KEYCAP))
     if character == _JOINER:
         before = at - 1 if text[at - 1 : at] == _EMOJI_STYLE else at
-        return not (_is_symbol(text[before - 1 : before]) and _is_symbol(text[at + 1 : at + 2]))
+        return not (_is_emoji(text[before - 1 : before]) and _is_emoji(text[at + 1 : at + 2]))
     return character in INVISIBLE or unicodedata.category(character) in _REFUSED_CATEGORIES
 
 
-def _is_symbol(character: str) -> bool:
-    return character != "" and unicodedata.category(character) in _SYMBOLS
+def _is_emoji(character: str) -> bool:
+    if character == "" or character.isascii():
+        return False
+    return unicodedata.category(character) in _SYMBOLS or character in _OTHER_EMOJI
 
 
 def _visible(character: str) -> str:

@@ -12,8 +12,13 @@ MAX_BYTES = 200
 
 _MAX_SUFFIX = 20
 
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 """What Windows, and so a disk that is carried there, takes for devices."""
+
+_DROPPED = " ."
+"""At the end of a name; Windows drops it, and has another name then."""
+
+_JOINER = "\u200d"
 
 _SEPARATORS = re.compile(r"[\\/]")
 
@@ -25,10 +30,10 @@ def safe_name(name: str, *, hidden: bool = False) -> str:
     them; with ``hidden`` dots stay, as inside of a folder.
     """
     # What cleaning makes visible begins with a backslash.
-    name = _SEPARATORS.sub("_", clean(name)).strip(" ").rstrip(".")
+    name = _shortened(_SEPARATORS.sub("_", clean(name)).lstrip(" ").rstrip(_DROPPED))
     if name.startswith("-" if hidden else (".", "-")) or _DEVICES.match(name):
-        name = "_" + name
-    return _shortened(name) or "_"
+        name = _shortened("_" + name)
+    return name or "_"
 
 
 def numbered(name: str) -> Iterator[str]:
@@ -55,4 +60,5 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _cut(text: str, size: int) -> str:
-    return text.encode()[:size].decode("utf-8", "ignore")
+    """Not in the middle of an emoji, and without what may not stand at the end of a name."""
+    return text.encode()[:size].decode("utf-8", "ignore").rstrip(_DROPPED + _JOINER)

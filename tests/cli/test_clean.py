@@ -34,14 +34,27 @@ def test_every_control_character_becomes_an_escape() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["plain", "Grüße", "日本語", "עברית", "👩\u200d👩\u200d👧 🏳️\u200d🌈 ❤️", "e\u0301", "a\\nb"],
+    [
+        *("plain", "Grüße", "日本語", "עברית", "e\u0301", "a\\nb"),
+        *(
+            "👩\u200d👩\u200d👧 🏳️\u200d🌈 ❤️",
+            "👩🏽\u200d🚀",
+            "1\ufe0f\u20e3 #\ufe0f\u20e3 ‼\ufe0f ↔\ufe0f",
+        ),
+    ],
 )
 def test_what_people_write_stays(text: str) -> None:
     assert clean(text) == text
 
 
-def test_a_joiner_outside_of_an_emoji_is_shown() -> None:
-    assert clean("a\u200db") == "a\\u200db"
+@pytest.mark.parametrize("around", ["a_b", "1_2", "/_+", "¨_¨", "._.", "a_👩", "👩_.", "👩_1"])
+def test_a_joiner_outside_of_an_emoji_is_shown(around: str) -> None:
+    assert clean(around.replace("_", "\u200d")) == around.replace("_", "\\u200d")
+
+
+@pytest.mark.parametrize("before", ["", "a", "1", "#", "/", ".", "+", "^", "¨"])
+def test_a_style_that_styles_nothing_is_shown(before: str) -> None:
+    assert clean(f"{before}\ufe0fx") == f"{before}\\ufe0fx"
 
 
 @pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f", "\uffa0"])
