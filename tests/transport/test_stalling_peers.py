@@ -1,0 +1,201 @@
+"""Peers that stop at any byte, drip, or never read: each is given up on time, to the second.
+
+The time is a loop's own and passes at once, so that hours of waiting take seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from e2ee import Identity, Session
+from e2ee.errors import TimedOut
+from e2ee.transport import Channel, Timeouts
+from e2ee.transport.memory import MemoryStream, pair
+
+ALICE, BOB = Identity.generate(), Identity.generate()
+OURS = Timeouts()
+LOOK = OURS.quiet / 10
+"""Seconds between two looks of a channel at the clock."""
+
+ROLES = pytest.mark.parametrize("role", ["initiator", "responder"])
+"""Ours; the peer has the other one."""
+
+LENGTHS = {"initiator": 8 + 1_712, "responder": 8 + 1_216 + 576}
+"""Bytes of the opening that the peer has to give, with the usual suite (SPEC.md section 4.1)."""
+
+NEVER = 1e6
+"""Seconds that are longer than any patience."""
+
+
+class VirtualTime(asyncio.SelectorEventLoop):
+    """A loop whose clock stands while there is something to do, and jumps to what comes next."""
+
+    _now = 0.0
+    _ready: Any
+    _scheduled: list[Any]
+    _timer_cancelled_count: int
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        while self._scheduled and self._scheduled[0].cancelled():
+            heapq.heappop(self._scheduled)._scheduled = False
+            self._timer_cancelled_count -= 1
+        if not self._ready:
+            assert self._scheduled, "everybody waits, for ever"
+            self._now = max(self._now, self._scheduled[0].when())
+        super()._run_once()  # type: ignore[misc]
+
+
+def in_virtual_time(test: Coroutine[Any, Any, None]) -> None:
+    async def leaving_nothing_behind() -> None:
+        await test
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with asyncio.Runner(loop_factory=VirtualTime) as runner:
+        runner.run(leaving_nothing_behind())
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def sessions(role: str) -> tuple[Session, Session]:
+    """Ours and the peer's."""
+    if role == "initiator":
+        return Session.initiator(ALICE), Session.responder(BOB)
+    return Session.responder(BOB), Session.initiator(ALICE)
+
+
+async def be_miserly(stream: MemoryStream, session: Session, given: int, pause: float) -> None:
+    """Read everything, but give only so many bytes of the answers at once, and then one in every
+    ``pause`` seconds."""
+    received = b""
+    while True:
+        session.receive_data(received)
+        data = session.data_to_send()
+        if data[:given]:
+            await stream.send(data[:given])
+        for byte in data[given:]:
+            await asyncio.sleep(pause)
+            await stream.send(bytes([byte]))
+        given = max(0, given - len(data))
+        if not (received := await stream.receive()):
+            return
+
+
+async def end_of_opening(role: str, given: int, pause: float) -> float | None:
+    """The seconds after which we gave such a peer up; None if we did not."""
+    there, back = pair()
+    ours, theirs = sessions(role)
+    talking = asyncio.create_task(be_miserly(back, theirs, given, pause))
+    began = now()
+    try:
+        channel = await Channel.open(there, ours)
+    except TimedOut:
+        assert there.outgoing.ended
+        return now() - began
+    else:
+        await channel.abort()
+        return None
+    finally:
+        talking.cancel()
+        await asyncio.wait({talking})
+
+
+@pytest.mark.attack(56)
+@ROLES
+def test_a_peer_that_stops_at_any_byte_of_the_opening_is_given_up_at_the_deadline(
+    role: str, figure: Callable[[str], None]
+) -> None:
+    async def stop_at_each_byte() -> None:
+        given = 0
+        while (seconds := await end_of_opening(role, given, NEVER)) is not None:
+            assert seconds == OURS.handshake
+            given += 1
+        assert given == LENGTHS[role]
+        figure(
+            f"a peer of the {role} that stops at any of the {given} bytes of its opening is given "
+            f"up after {OURS.handshake:g} s, in {given} of {given} cases"
+        )
+
+    in_virtual_time(stop_at_each_byte())
+
+
+@pytest.mark.attack(56)
+@ROLES
+def test_a_peer_that_gives_a_byte_a_second_is_given_up_at_the_deadline(
+    role: str, figure: Callable[[str], None]
+) -> None:
+    async def drip_from_many_bytes() -> None:
+        # The last few of them would come in time.
+        begins = range(0, LENGTHS[role] - int(OURS.handshake), 25)
+        for given in begins:
+            assert await end_of_opening(role, given, 1) == OURS.handshake
+        figure(
+            f"a peer of the {role} that gives a byte a second, from any of {len(begins)} places of "
+            f"its opening on, is given up after {OURS.handshake:g} s"
+        )
+
+    in_virtual_time(drip_from_many_bytes())
+
+
+@pytest.mark.attack(56)
+@ROLES
+def test_a_peer_that_reads_nothing_of_the_opening_is_given_up_at_the_deadline(
+    role: str, figure: Callable[[str], None]
+) -> None:
+    async def do_not_read() -> None:
+        there, back = pair(capacity=1)
+        ours, theirs = sessions(role)
+        back.outgoing.write(theirs.data_to_send())
+        began = now()
+        with pytest.raises(TimedOut):
+            await Channel.open(there, ours)
+        assert now() - began == OURS.handshake
+        assert there.outgoing.ended
+        figure(f"a peer of the {role} that never reads: given up after {now() - began:g} s")
+
+    in_virtual_time(do_not_read())
+
+
+@pytest.mark.attack(56)
+@ROLES
+def test_a_peer_that_stops_at_any_byte_of_the_first_records_is_given_up_for_dead(
+    role: str, figure: Callable[[str], None]
+) -> None:
+    async def stop_at_each_byte() -> None:
+        given, length = 0, 1
+        while given < length:
+            there, back = pair()
+            ours, theirs = sessions(role)
+            talking = asyncio.create_task(be_miserly(back, theirs, LENGTHS[role], NEVER))
+            channel = await Channel.open(there, ours)
+            for _ in range(20):  # It still has to read our last message.
+                await asyncio.sleep(0)
+            talking.cancel()
+            await asyncio.wait({talking})
+            theirs.send(b"a first record")
+            theirs.ping()
+            records = theirs.data_to_send()
+            length = len(records)
+            await back.send(records[:given])
+            began = now()
+            with pytest.raises(TimedOut):
+                _ = [message async for message in channel]
+            assert OURS.dead <= now() - began <= OURS.dead + LOOK
+            await channel.abort()
+            assert there.outgoing.ended
+            given += 1
+        figure(
+            f"a peer of the {role} that stops at any of the {length} bytes of its first records "
+            f"is given up after {OURS.dead:g} to {OURS.dead + LOOK:g} s"
+        )
+
+    in_virtual_time(stop_at_each_byte())
