@@ -11,6 +11,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+pytest_plugins = ["tests.canaries"]
+
 ATTACKS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("attacks.toml").read_text())
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 ROWS = pytest.StashKey[dict[str, list[int]]]()

@@ -336,6 +336,7 @@ def test_a_symbolic_link_to_an_identity_is_followed(tmp_path: Path) -> None:
     (tmp_path / "identity").chmod(0o644)
     with pytest.raises(IdentityFileError, match="chmod"):
         Identity.load(tmp_path / "link")
+    (tmp_path / "identity").chmod(0o600)
 
 
 @pytest.mark.parametrize("name", ["missing/identity", "file/identity", "x" * 255, "x" * 300])
