@@ -338,7 +338,7 @@ class Opening(Uncopyable):
         answer = self._hello + self._pake.share + self._own_commitment
         self._prologue += answer
         self._begin_handshake(self._finish_pake(share))
-        self._out = answer
+        self._out += answer
 
     def _check_offer_open(self) -> None:
         if self._offer.state is not OfferState.OPEN:
@@ -351,7 +351,7 @@ class Opening(Uncopyable):
 
     def on_message_1(self, message: bytes) -> None:
         self.handshake.read_message(message)
-        self._out = self._hello + self._message_with_certificate()
+        self._out += self._hello + self._message_with_certificate()
 
     def on_known_message_1(self, message: bytes) -> None:
         assert self._accepted.admit is not None
@@ -362,7 +362,7 @@ class Opening(Uncopyable):
         if not self._accepted.admit(self.peer, payload.sequence):
             raise NotAdmitted("the caller is no contact, is blocked, or the call was recorded")
         self.refusal = b""
-        self._out = self._hello + self._message_with_certificate()
+        self._out += self._hello + self._message_with_certificate()
 
     def on_code_message_1(self, message: bytes) -> None:
         self._check_offer_open()
@@ -372,7 +372,7 @@ class Opening(Uncopyable):
             self._offer.state = OfferState.BURNED
             raise WrongCode("somebody tried a wrong code, which is burned now") from None
         self._offer.state, self._took_code = OfferState.TAKEN, True
-        self._out = self._message_with_certificate()
+        self._out += self._message_with_certificate()
 
     def on_message_3(self, message: bytes) -> None:
         self._authenticate(self._payload_model, self.handshake.read_message(message))
@@ -382,11 +382,11 @@ class Opening(Uncopyable):
         self.on_message_3(message)
         if not self._accepted.links.take(self._lookup_id):
             raise InvitationRefused("somebody else has used the link in this moment")
-        self._out = self._confirmation()
+        self._out += self._confirmation()
 
     def on_code_message_3(self, message: bytes) -> None:
         self.on_message_3(message)
-        self._out = self._confirmation()
+        self._out += self._confirmation()
 
     # The initiator's steps.
 
@@ -409,7 +409,7 @@ class Opening(Uncopyable):
         share, self._commitment = message[:SHARE_LENGTH], message[SHARE_LENGTH:]
         self._prologue += self._hello + message
         self._begin_handshake(self._finish_pake(share))
-        self._out = self._message_1()
+        self._out += self._message_1()
 
     def on_message_2(self, message: bytes) -> None:
         try:
@@ -420,9 +420,9 @@ class Opening(Uncopyable):
             raise WrongCode("the code is wrong, or somebody is in between") from None
         self._authenticate(self._payload_model, payload)
         if self.suite.approach is Approach.KNOWN:
-            self._out = self._confirmation()
+            self._out += self._confirmation()
         else:
-            self._out = self._message_with_certificate()
+            self._out += self._message_with_certificate()
 
     # Either side's.
 
