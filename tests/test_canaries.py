@@ -54,7 +54,7 @@ LEAKS = {
     "print": "print(list(key))",
     "standard error": "print(key.hex(), file=sys.stderr)",
     "log": "logging.getLogger('anything').debug('%s', base64.b64encode(b'x' + key))",
-    "warning of another thread": "threading.Thread(target=print, args=(key,)).start()",
+    "another thread": "t = threading.Thread(target=print, args=(key,)); t.start(); t.join()",
     "error": "e2ee.UsageError(f'no {key!r}')",
     "program": "subprocess.run([sys.executable, '-c', f'print({key.hex()!r})'], stdout=-1)",
     "file": "(tmp_path / 'x').write_bytes(b'name=' + base64.urlsafe_b64encode(key))",
