@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from e2ee import Event, Identity, ProtocolError, Session
+from e2ee import HYBRID_AESGCM, Event, Identity, ProtocolError, Session, Suite
 from tests.session.twin import twin
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 
 
-def opened() -> tuple[Session, Session]:
-    alice, bob = Session.initiator(ALICE), Session.responder(BOB)
+def opened(suite: Suite = HYBRID_AESGCM) -> tuple[Session, Session]:
+    alice, bob = Session.initiator(ALICE, suite=suite), Session.responder(BOB, suites=[suite])
     bob.receive_data(alice.data_to_send())
     alice.receive_data(bob.data_to_send())
     bob.receive_data(alice.data_to_send())

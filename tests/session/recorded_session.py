@@ -225,16 +225,20 @@ class Recording:
         KEYS.recording = False
         return pieces
 
+    def receiver_before(self, number: int) -> Session:
+        """A receiver to which this piece is the next; until another is asked for."""
+        place = self.places[number]
+        KEYS.side = self.receiving
+        KEYS.drawn[self.receiving] = place.drawn
+        return twin(place.receiver)
+
     def receive(self, first: int, chunks: Iterable[tuple[str, bytes]]) -> Outcome:
         """What the receiver, before piece number ``first``, makes of other chunks and an end.
 
         Each chunk has the name that an Outcome gives it.
         """
-        place = self.places[first]
-        receiver = twin(place.receiver)
-        KEYS.side = self.receiving
-        KEYS.drawn[self.receiving] = place.drawn
-        count = place.events
+        receiver = self.receiver_before(first)
+        start = count = self.places[first].events
         where = THE_END
         error: ProtocolError | None = None
         try:
@@ -248,8 +252,8 @@ class Recording:
             error = caught
             count = self._check(error.events, count)
         if error is None:
-            return Outcome("", "", count - place.events)
-        return Outcome(where, type(error).__name__, count - place.events)
+            return Outcome("", "", count - start)
+        return Outcome(where, type(error).__name__, count - start)
 
     def _check(self, events: Sequence[Event], count: int) -> int:
         """Whatever is changed: what is delivered is the beginning of what was sent."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +13,6 @@ from e2ee import (
     KeysRefreshed,
     Limits,
     MessageReceived,
-    ProtocolError,
     Session,
     Suite,
     UsageError,
@@ -192,35 +190,6 @@ def test_the_shortest_and_the_longest_record_are_accepted() -> None:
     longest = sealed_by(alice, b"\x00" + MAX_CONTENT_LENGTH.to_bytes(2) + content)
     assert len(longest) == 2 + MAX_RECORD_LENGTH
     assert bob.receive_data(longest) == [MessageReceived(bytes(MAX_CONTENT_LENGTH - 4))]
-
-
-def test_no_prefix_of_a_record_crashes_or_is_taken_for_another(
-    figure: Callable[[str], None],
-) -> None:
-    # A layer per prefix would take minutes; the reader of prefixes has no other state.
-    _, bob = opened()
-    reader = layer(bob)._records
-    for length in range(65_536):
-        prefix = memoryview(length.to_bytes(2))
-        if length < MIN_RECORD_LENGTH:
-            with pytest.raises(InvalidLength):
-                list(reader.read(prefix))
-        else:
-            assert list(reader.read(prefix)) == []
-            assert reader._missing() == length
-        reader._partial.clear()
-    figure("lengths: 65536 of 65536 prefixes of a record refused or waited for")
-
-
-@pytest.mark.parametrize("prefix", [19, 20, 255, 256, 5000, 65_534, 65_535])
-def test_a_record_of_any_length_that_nobody_sealed_is_refused_when_it_is_whole(
-    prefix: int,
-) -> None:
-    _, bob = opened()
-    data = prefix.to_bytes(2) + bytes(prefix)
-    assert bob.receive_data(data[:-1]) == []
-    with pytest.raises(ProtocolError):
-        bob.receive_data(data[-1:])
 
 
 def test_bytes_fed_one_by_one_are_each_copied_a_bounded_number_of_times() -> None:

@@ -28,6 +28,7 @@ def test_each_record_in_its_place_is_read() -> None:
 
 
 @pytest.mark.attack(20)
+@pytest.mark.slow
 def test_a_record_of_the_last_thousand_replayed_at_any_later_point_is_refused(
     figure: Figure,
 ) -> None:
