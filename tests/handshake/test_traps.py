@@ -101,8 +101,9 @@ def test_the_nonce_is_laid_out_as_each_cipher_wants_it() -> None:
         assert state.encrypt_with_ad(b"ad", b"text") == sealed
 
 
+@pytest.mark.attack(28)
 def test_the_largest_nonce_is_reserved_in_both_directions(
-    ciphers: tuple[CipherState, CipherState],
+    ciphers: tuple[CipherState, CipherState], figure: Callable[[str], None]
 ) -> None:
     sender, receiver = ciphers
     sender._nonce = receiver._nonce = LARGEST_NONCE - 1
@@ -114,6 +115,7 @@ def test_the_largest_nonce_is_reserved_in_both_directions(
         with pytest.raises(NonceExhausted):
             receiver.decrypt_with_ad(b"", last)
     assert (sender._nonce, receiver._nonce) == (LARGEST_NONCE, LARGEST_NONCE)
+    figure(f"counter: nothing sealed or opened at 2^64 - 1 under {sender._cipher.aead.__name__}")
 
 
 def test_rekey_is_noises_definition_and_keeps_the_nonce() -> None:
@@ -130,8 +132,9 @@ def test_rekey_is_noises_definition_and_keeps_the_nonce() -> None:
         assert state.encrypt_with_ad(b"", b"text") == sealed
 
 
+@pytest.mark.attack(28)
 def test_rekey_works_at_the_reserved_nonce_and_does_not_bring_nonces_back(
-    ciphers: tuple[CipherState, CipherState],
+    ciphers: tuple[CipherState, CipherState], figure: Callable[[str], None]
 ) -> None:
     sender, _ = ciphers
     sender._nonce = LARGEST_NONCE
@@ -139,6 +142,7 @@ def test_rekey_works_at_the_reserved_nonce_and_does_not_bring_nonces_back(
     assert sender._nonce == LARGEST_NONCE
     with pytest.raises(NonceExhausted):
         sender.encrypt_with_ad(b"", b"")
+    figure(f"counter: stays at 2^64 - 1 over a rekey of {sender._cipher.aead.__name__}")
 
 
 # Failure is final.
@@ -208,8 +212,9 @@ def test_a_change_of_any_message_is_noticed_before_the_handshake_ends(name: str)
 # Lengths.
 
 
+@pytest.mark.attack(26)
 def test_65519_bytes_are_the_most_that_a_cipher_state_seals_or_opens(
-    ciphers: tuple[CipherState, CipherState],
+    ciphers: tuple[CipherState, CipherState], figure: Callable[[str], None]
 ) -> None:
     sender, receiver = ciphers
     largest = os.urandom(65_519)
@@ -226,10 +231,14 @@ def test_65519_bytes_are_the_most_that_a_cipher_state_seals_or_opens(
     assert len(too_long) == 65_536
     with pytest.raises(InvalidLength):
         receiver.decrypt_with_ad(b"", too_long)
+    figure("limits: 65,519 bytes sealed and opened, 65,520 refused on both sides")
 
 
+@pytest.mark.attack(26)
 @pytest.mark.parametrize("name", ["Noise_XX_" + SUITE, "Noise_XXhfs_" + HYBRID_SUITE])
-def test_a_handshake_message_has_at_most_65535_bytes(name: str) -> None:
+def test_a_handshake_message_has_at_most_65535_bytes(
+    name: str, figure: Callable[[str], None]
+) -> None:
     initiator, responder = handshakes(name)
     writer, reader = initiator, responder
     while not initiator.finished:
@@ -241,6 +250,7 @@ def test_a_handshake_message_has_at_most_65535_bytes(name: str) -> None:
         assert len(message) == 65_535
         assert reader.read_message(message) == payload
         writer, reader = reader, writer
+    figure(f"limits: handshake messages of 65,535 bytes taken and none longer, in {name}")
 
 
 def test_a_longer_handshake_message_is_refused_at_once() -> None:
@@ -613,6 +623,7 @@ def test_hfs_with_fallback_is_refused(modifiers: str) -> None:
 # Objects that hold secrets.
 
 
+@pytest.mark.attack(30)
 @pytest.mark.parametrize(
     "secret",
     [
@@ -622,7 +633,9 @@ def test_hfs_with_fallback_is_refused(modifiers: str) -> None:
     ],
     ids=lambda secret: type(secret).__name__,
 )
-def test_what_holds_secrets_cannot_be_copied_and_shows_nothing(secret: object) -> None:
+def test_what_holds_secrets_cannot_be_copied_and_shows_nothing(
+    secret: object, figure: Callable[[str], None]
+) -> None:
     for make_copy in (copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="cannot be copied or pickled"):
             make_copy(secret)
@@ -632,6 +645,7 @@ def test_what_holds_secrets_cannot_be_copied_and_shows_nothing(secret: object) -
     assert repr(secret) == f"<{type(secret).__name__}>"
     assert str(secret) == repr(secret)
     assert f"{secret}" == repr(secret)
+    figure(f"nonces: copy, deepcopy and pickle of {type(secret).__name__} refused")
 
 
 # Turns, and keys that are missing.

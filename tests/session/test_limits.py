@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
@@ -68,8 +69,11 @@ def record_lengths(wire: bytes) -> list[int]:
 # Messages.
 
 
+@pytest.mark.attack(26)
 @pytest.mark.parametrize("limit", [0, 1, 1000, 65_512, 65_513, 200_000])
-def test_a_message_up_to_the_limit_is_sent_and_one_above_it_is_refused(limit: int) -> None:
+def test_a_message_up_to_the_limit_is_sent_and_one_above_it_is_refused(
+    limit: int, figure: Callable[[str], None]
+) -> None:
     limits = Limits(max_message_size=limit)
     for size in {0, max(limit - 1, 0), limit}:
         alice, bob = opened(limits, limits)
@@ -80,10 +84,16 @@ def test_a_message_up_to_the_limit_is_sent_and_one_above_it_is_refused(limit: in
         alice.send(bytes(limit + 1))
     alice.send(bytes(limit))
     assert bob.receive_data(alice.data_to_send()) == [MessageReceived(bytes(limit))]
+    figure(
+        f"limits: messages of 0, {max(limit - 1, 0)} and {limit} bytes sent, of {limit + 1} refused"
+    )
 
 
+@pytest.mark.attack(26)
 @pytest.mark.parametrize("limit", [0, 1, 1000, 65_513, 200_000])
-def test_a_message_above_the_receivers_limit_is_refused_at_its_length(limit: int) -> None:
+def test_a_message_above_the_receivers_limit_is_refused_at_its_length(
+    limit: int, figure: Callable[[str], None]
+) -> None:
     for size in {0, max(limit - 1, 0), limit, limit + 1}:
         alice, bob = opened(bob_limits=Limits(max_message_size=limit))
         announced = sealed_by(alice, b"\x00\x00\x04" + size.to_bytes(4))
@@ -93,6 +103,7 @@ def test_a_message_above_the_receivers_limit_is_refused_at_its_length(limit: int
         else:
             events = bob.receive_data(announced)
             assert events == ([MessageReceived(b"")] if size == 0 else [])
+    figure(f"limits: a message of {limit} bytes taken, of {limit + 1} refused at its length")
 
 
 def test_the_size_of_a_message_is_counted_in_bytes_whatever_its_items_are() -> None:
@@ -157,7 +168,10 @@ def test_a_message_in_records_of_one_byte_takes_little_more_memory_than_itself()
     assert peak < 5 * size + 64 * 1024
 
 
-def test_records_without_content_are_allowed_and_take_no_memory() -> None:
+@pytest.mark.attack(26)
+def test_records_without_content_are_allowed_and_take_no_memory(
+    figure: Callable[[str], None],
+) -> None:
     alice, bob = opened()
     empty = [sealed_by(alice, b"\x00\x00\x00") for _ in range(2000)]
     tracemalloc.start()
@@ -166,22 +180,26 @@ def test_records_without_content_are_allowed_and_take_no_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 1024
+    figure("limits: 2,000 records without content taken")
 
 
 # Records.
 
 
-@pytest.mark.parametrize("length", range(MIN_RECORD_LENGTH))
-def test_a_record_shorter_than_any_is_refused_at_its_length(length: int) -> None:
-    for pieces in ([length.to_bytes(2)], [b"\x00", bytes([length])]):
-        _, bob = opened()
-        for piece in pieces[:-1]:
-            assert bob.receive_data(piece) == []
-        with pytest.raises(InvalidLength):
-            bob.receive_data(pieces[-1])
+@pytest.mark.attack(26)
+def test_a_record_shorter_than_any_is_refused_at_its_length(figure: Callable[[str], None]) -> None:
+    for length in range(MIN_RECORD_LENGTH):
+        for pieces in ([length.to_bytes(2)], [b"\x00", bytes([length])]):
+            _, bob = opened()
+            for piece in pieces[:-1]:
+                assert bob.receive_data(piece) == []
+            with pytest.raises(InvalidLength):
+                bob.receive_data(pieces[-1])
+    figure(f"limits: records of 0 to {MIN_RECORD_LENGTH - 1} bytes refused at their length")
 
 
-def test_the_shortest_and_the_longest_record_are_accepted() -> None:
+@pytest.mark.attack(26)
+def test_the_shortest_and_the_longest_record_are_accepted(figure: Callable[[str], None]) -> None:
     alice, bob = opened()
     shortest = sealed_by(alice, b"\x00\x00\x00")
     assert len(shortest) == 2 + MIN_RECORD_LENGTH
@@ -190,6 +208,7 @@ def test_the_shortest_and_the_longest_record_are_accepted() -> None:
     longest = sealed_by(alice, b"\x00" + MAX_CONTENT_LENGTH.to_bytes(2) + content)
     assert len(longest) == 2 + MAX_RECORD_LENGTH
     assert bob.receive_data(longest) == [MessageReceived(bytes(MAX_CONTENT_LENGTH - 4))]
+    figure("limits: records of 19 and of 65,535 bytes taken")
 
 
 def test_bytes_fed_one_by_one_are_each_copied_a_bounded_number_of_times() -> None:
@@ -208,8 +227,11 @@ def test_bytes_fed_one_by_one_are_each_copied_a_bounded_number_of_times() -> Non
 # Keys.
 
 
+@pytest.mark.attack(29)
 @pytest.mark.parametrize("limit", [2, 3, 10])
-def test_a_key_seals_exactly_so_many_records_and_its_last_announces_the_next(limit: int) -> None:
+def test_a_key_seals_exactly_so_many_records_and_its_last_announces_the_next(
+    limit: int, figure: Callable[[str], None]
+) -> None:
     alice, bob = opened(Limits(key_update_records=limit))
     updated_at = []
     for number in range(1, 4 * limit):
@@ -221,9 +243,13 @@ def test_a_key_seals_exactly_so_many_records_and_its_last_announces_the_next(lim
     # Counters go on over an update: the first record under each new key is number n * limit.
     assert updated_at == [limit * n for n in range(1, len(updated_at) + 1)]
     assert len(updated_at) >= 3
+    figure(f"limits: keys replaced after exactly {limit} records, {len(updated_at)} times")
 
 
-def test_a_key_is_replaced_before_it_has_sealed_more_than_its_bytes() -> None:
+@pytest.mark.attack(29)
+def test_a_key_is_replaced_before_it_has_sealed_more_than_its_bytes(
+    figure: Callable[[str], None],
+) -> None:
     limit = MIB
     alice, bob = opened(Limits(key_update_bytes=limit))
     sent_under_each_key = [0]
@@ -241,9 +267,13 @@ def test_a_key_is_replaced_before_it_has_sealed_more_than_its_bytes() -> None:
     assert len(sent_under_each_key) >= 4
     assert max(sent_under_each_key) <= limit
     assert min(sent_under_each_key[:-1]) > limit - 3 * MAX_RECORD_LENGTH
+    figure(f"limits: of {len(sent_under_each_key)} keys none sealed more than {limit:,} bytes")
 
 
-def test_a_receiver_accepts_the_last_record_that_a_key_may_seal_and_not_the_next() -> None:
+@pytest.mark.attack(29)
+def test_a_receiver_accepts_the_last_record_that_a_key_may_seal_and_not_the_next(
+    figure: Callable[[str], None],
+) -> None:
     alice, bob = opened()
     layer(bob)._received_on_key = MAX_RECORDS_PER_KEY - 2
     for number in range(2):
@@ -252,6 +282,7 @@ def test_a_receiver_accepts_the_last_record_that_a_key_may_seal_and_not_the_next
     alice.send(b"one too many")
     with pytest.raises(KeyLimitExceeded):
         bob.receive_data(alice.data_to_send())
+    figure(f"limits: record {MAX_RECORDS_PER_KEY:,} under a key taken, the next refused")
 
 
 def test_a_key_update_in_the_last_record_of_a_key_is_in_time() -> None:
@@ -273,8 +304,11 @@ def test_a_refresh_gives_the_receiver_a_new_count_too() -> None:
     assert layer(alice)._received_on_key == layer(bob)._received_on_key == 0
 
 
+@pytest.mark.attack(29)
 @pytest.mark.parametrize("limit", [1, 2, 5, 50])
-def test_a_side_offers_a_refresh_after_exactly_so_many_records(limit: int) -> None:
+def test_a_side_offers_a_refresh_after_exactly_so_many_records(
+    limit: int, figure: Callable[[str], None]
+) -> None:
     alice, bob = opened(Limits(refresh_records=limit))
     for number in range(limit):
         alice.send(b"%d" % number)
@@ -285,10 +319,14 @@ def test_a_side_offers_a_refresh_after_exactly_so_many_records(limit: int) -> No
     alice.send(b"next")
     assert bob.receive_data(alice.data_to_send()) == [MessageReceived(b"next")]
     assert KeysRefreshed() in alice.receive_data(bob.data_to_send())
+    figure(f"limits: a refresh offered after exactly {limit} records")
 
 
+@pytest.mark.attack(29)
 @pytest.mark.parametrize("limit", [1, 22, 23, 1000])
-def test_a_side_offers_a_refresh_after_so_many_bytes(limit: int) -> None:
+def test_a_side_offers_a_refresh_after_so_many_bytes(
+    limit: int, figure: Callable[[str], None]
+) -> None:
     alice, _ = opened(Limits(refresh_bytes=limit))
     sealed = 0
     for _ in range(200):
@@ -299,6 +337,7 @@ def test_a_side_offers_a_refresh_after_so_many_bytes(limit: int) -> None:
         assert sealed < limit
         sealed += sum(lengths)
     assert sealed >= limit
+    figure(f"limits: a refresh offered after {limit} bytes")
 
 
 @pytest.mark.parametrize("waiting", [b"", b"something in the queue"])
@@ -326,6 +365,7 @@ def test_what_waits_in_the_queue_does_not_set_off_an_offer_before_the_switch() -
 # The limits themselves.
 
 
+@pytest.mark.attack(26)
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
     [
@@ -336,7 +376,9 @@ def test_what_waits_in_the_queue_does_not_set_off_an_offer_before_the_switch() -
         ("refresh_bytes", 1, None),
     ],
 )
-def test_limits_have_limits(name: str, lowest: int, highest: int | None) -> None:
+def test_limits_have_limits(
+    name: str, lowest: int, highest: int | None, figure: Callable[[str], None]
+) -> None:
     def made(value: int) -> Limits:
         values = {name: value}
         return Limits(**values)
@@ -350,6 +392,7 @@ def test_limits_have_limits(name: str, lowest: int, highest: int | None) -> None
         assert getattr(made(highest), name) == highest
         with pytest.raises(UsageError, match=name):
             made(highest + 1)
+    figure(f"limits: {name} from {lowest:,} to {highest or 'any'}, and nothing outside")
 
 
 def test_the_defaults_are_within_what_the_receiver_accepts() -> None:

@@ -618,7 +618,10 @@ class Watched(Session):
         return events
 
 
-async def test_keys_are_refreshed_by_the_clock_and_nothing_is_lost() -> None:
+@pytest.mark.attack(29)
+async def test_keys_are_refreshed_by_the_clock_and_nothing_is_lost(
+    figure: Callable[[str], None],
+) -> None:
     there, back = pair()
     sessions = Watched.initiator(ALICE), Watched.responder(BOB)
     timeouts = Timeouts(quiet=0.05, dead=5, refresh=0.05)
@@ -644,6 +647,7 @@ async def test_keys_are_refreshed_by_the_clock_and_nothing_is_lost() -> None:
         assert isinstance(session, Watched)
         assert session.refreshes >= 5
     await bob.close()
+    figure("limits: keys refreshed by the clock, at least 5 times, and 600 messages arrive")
 
 
 async def test_a_channel_that_is_not_used_is_not_refreshed() -> None:
