@@ -91,7 +91,10 @@ class InvitationRefused(ProtocolError):
 
 
 class WrongCode(InvitationRefused):
-    """A spoken code did not fit: mistyped, or guessed by somebody else. It is burned."""
+    """A spoken code did not fit: mistyped, or guessed by somebody else. It is burned.
+
+    To who joins with a code, also everything else that fails after their one try has begun.
+    """
 
 
 class MalformedMessage(ProtocolError):

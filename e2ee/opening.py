@@ -264,8 +264,19 @@ class Opening(Uncopyable):
             step_bytes = bytes(self._buffer)
             self._buffer.clear()
             del self._steps[0]
-            step.act(self, step_bytes)
+            try:
+                step.act(self, step_bytes)
+            except ProtocolError as error:
+                if step not in self._one_try or isinstance(error, WrongCode):
+                    raise
+                raise WrongCode(f"the one try of this code has failed: {error}") from None
         return data
+
+    @property
+    def _one_try(self) -> tuple[Step, ...]:
+        """The steps in which whatever fails has used up the initiator's code."""
+        code = self.initiator and self.suite.approach is Approach.CODE
+        return (MESSAGE_2, CONFIRMATION) if code else ()
 
     def abandon(self) -> None:
         """This opening has failed: a code that it had taken is of no use any more."""
@@ -274,17 +285,15 @@ class Opening(Uncopyable):
 
     def cut(self) -> ProtocolError | None:
         """What it means that the stream has ended here, where it means more than that."""
+        if self._steps[0] in self._one_try:
+            return WrongCode(
+                "the code was wrong, or the connection was cut: a code is good for one try"
+            )
         waits_for_invitation = self.initiator and self._steps[0] in (MESSAGE_2, CONFIRMATION)
-        match self.suite.approach if waits_for_invitation else None:
-            case Approach.CODE:
-                return WrongCode(
-                    "the code was wrong, or the connection was cut: a code is good for one try"
-                )
-            case Approach.LINK:
-                return InvitationRefused(
-                    "the invitation was not taken: somebody else was quicker, or the connection "
-                    "was cut"
-                )
+        if waits_for_invitation and self.suite.approach is Approach.LINK:
+            return InvitationRefused(
+                "the invitation was not taken: somebody else was quicker, or the connection was cut"
+            )
         return None
 
     # The responder's steps.
