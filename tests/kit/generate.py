@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from . import preambles, records
+from . import handshakes, preambles, records
 from .case import FOLDER, Case
 
-SOURCES = (preambles, records)
+SOURCES = (preambles, handshakes, records)
 
 
 def made() -> Iterator[Case]:

@@ -129,6 +129,8 @@ def _contacts(case: Case) -> dict[bytes, dict[bytes, int]]:
         devices = contacts.setdefault(bytes.fromhex(identity), {})
         if device:
             devices[bytes.fromhex(device[0])] = int(device[1])
+    for identity in case.all("blocked"):
+        del contacts[bytes.fromhex(identity)]
     return contacts
 
 

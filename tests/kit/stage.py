@@ -121,12 +121,31 @@ def draws(who: str) -> Draws:
     )
 
 
+class Peer(FixedClient):
+    """The peer: it believes what it is told, and may begin its handshake with another prologue."""
+
+    def __init__(
+        self, *args: Any, other: Person, prologue: bytes | None = None, **rest: Any
+    ) -> None:
+        self.other, self.other_prologue = other, prologue
+        super().__init__(*args, **rest)
+
+    def _begin(self, prologue: bytes, psk: bytes = b"") -> None:
+        other = self.other_prologue
+        super()._begin(prologue if other is None else other, psk)
+
+    def _check(self, *_: Any) -> dict[str, Any]:
+        self.peer = self.other.identity_key, self.other.static_key
+        return {"sequence": 7}
+
+
 class Stage:
-    """A side under test in this ``role``, and the ``peer``; ``case`` is what has been written.
+    """A side under test in this ``role``, and the ``peer``.
 
     ``suite`` -- of the opening. ``accepts`` -- what a responder under test accepts, when it is
-    more than that, or something else. ``settings`` -- further lines of the case. ``me``, ``draw``,
-    and ``peer`` -- who the peer is, what it draws, and how it is made, where that is not as usual.
+    more than that, or something else. ``settings`` -- lines of the case in place of the usual
+    ones, or none where they are empty. ``fresh`` -- the side under test draws other ephemeral
+    keys. ``me``, ``draw`` and ``peer`` -- who the peer is, what it draws, and how it is made.
     """
 
     def __init__(
@@ -136,6 +155,7 @@ class Stage:
         *,
         accepts: tuple[int, ...] = (),
         settings: dict[str, str] | None = None,
+        fresh: bool = False,
         me: Person | None = None,
         draw: Draws | None = None,
         **peer: Any,
@@ -143,7 +163,7 @@ class Stage:
         self.suite, self.first = suite, role == "initiator"
         self.tested, self.me = Person(TESTED), me or Person(PEER)
         self.settings = self._settings(role, accepts or (suite,), settings or {})
-        self.drawn, self.happened = self._draws(), list[tuple[str, str]]()
+        self.drawn, self.happened = self._draws(3 * fresh), list[tuple[str, str]]()
         self.peer = self._make_peer(draw or draws(PEER), peer)
         self.side = SecondClient(Case("", self.settings + self.drawn))
         self.failed = False
@@ -179,9 +199,10 @@ class Stage:
         written = [(key, value) for key, value in written if key not in changes]
         return written + [(key, value) for key, value in changes.items() if value]
 
-    def _draws(self) -> list[tuple[str, str]]:
+    def _draws(self, first: int) -> list[tuple[str, str]]:
         """What the side under test draws."""
-        drawn = [("ephemeral", secret(TESTED, "ephemeral", str(n)).hex()) for n in range(3)]
+        numbers = range(first, first + 3)
+        drawn = [("ephemeral", secret(TESTED, "ephemeral", str(n)).hex()) for n in numbers]
         drawn += [("kem-seed", seed.hex()) for seed, _, _ in KEMS]
         return drawn + [("kem-answer", f"{x.hex()} {shared.hex()}") for _, x, shared in KEMS]
 
@@ -205,12 +226,13 @@ class Stage:
             return [("link", self.link.text())]
         return [("pending-link", f"{self.link.secret.hex()} {self.link.expires}")]
 
-    def _make_peer(self, draw: Draws, changes: dict[str, Any]) -> FixedClient:
+    def _make_peer(self, draw: Draws, changes: dict[str, Any]) -> Peer:
         link, code = self.link, second.Code(4, b"acrobat-velcro-sugar")
         if self.first:
             del draw.octets[1]
         common: dict[str, Any] = {
             "me": self.me,
+            "other": self.tested,
             "initiator": not self.first,
             "now": NOW,
             "suites": (self.suite,),
@@ -223,7 +245,7 @@ class Stage:
             common |= {"link": link, "responder_static": self.tested.static_key, "sequence": 7}
             if self.suite == LINK:
                 common["expected_peer"] = self.tested.identity_key
-        return FixedClient(draw, **common | changes)
+        return Peer(draw, **common | changes)
 
     # What happens.
 
