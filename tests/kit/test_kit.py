@@ -15,8 +15,11 @@ from .second_client import ANY, SecondClient
 Figure = Callable[[str], None]
 
 ROWS = {
+    "certificate": (9, 11, 37, 38, 40, 41, 43, 44, 48),
     "close": (23,),
     "handshake": (3, 6, 7, 19, 25),
+    "key": (8, 9, 10, 17),
+    "payload": (37, 40, 41),
     "preamble": (2, 14),
     "record": (19, 20, 21, 22, 25, 26),
     "valid": (27,),
