@@ -317,7 +317,7 @@ def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode()
 
 
-def encode(**members: str | int | bytes) -> bytes:
+def encode(**members: str | int | bytes | list[str]) -> bytes:
     plain = {n: b64(v) if isinstance(v, bytes) else v for n, v in members.items()}
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -1124,8 +1124,17 @@ class Client:
 
 # --- 11. Chat layer ----------------------------------------------------------------------------
 
-CHAT: dict[str, dict[str, type]] = {"text": {"id": int, "body": str}, "receipt": {"id": int}}
-CHAT |= {"name": {"name": str}, "leave": {}}
+CHAT: dict[str, dict[str, type]] = {
+    "hello": {"purposes": list},
+    "stream": {"id": bytes, "first": int},
+    "resume": {"received": int},
+    "text": {"id": int, "body": str},
+    "receipt": {"id": int},
+    "name": {"name": str},
+    "leave": {"reason": str},
+    "end": {},
+    "written": {},
+}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -1134,15 +1143,158 @@ def chat_text(number: int, body: str) -> bytes:
     return encode(kind="text", id=number, body=body)
 
 
+def is_name(text: Any) -> bool:
+    """Of a purpose, a reason or a kind."""
+    return (
+        type(text) is str
+        and 1 <= len(text) <= 32
+        and text[0] in LETTERS
+        and all(c in LETTERS + "0123456789_.-" for c in text)
+    )
+
+
 def read_chat(data: bytes) -> dict[str, Any] | None:
     """The members of a chat message, or None when it is to be shown as unsupported."""
     kind = kind_of(data)
     if kind not in CHAT:
-        need(1 <= len(kind) <= 32 and kind[0] in LETTERS, "malformed kind")
-        need(all(c in LETTERS + "0123456789_.-" for c in kind), "malformed kind")
+        need(is_name(kind), "malformed kind")
         return None
     members = decode(data, {"kind": str, **CHAT[kind]})
-    need(members.get("id", 1) >= 1, "id out of range")
+    need(len(members.get("purposes", "?")) in range(1, 9), "number of purposes")
+    need(all(map(is_name, members.get("purposes", ()))), "name of a purpose")
+    need(is_name(members.get("reason", "left")), "name of a reason")
+    need(kind != "stream" or len(members["id"]) == 16, "size of a stream's name")
+    need(kind == "stream" or members.get("id", 1) >= 1, "id out of range")
+    need(members.get("first", 1) >= 1, "first out of range")
     need(len(members.get("body", "").encode()) <= 2**20, "body too long")
     need(1 <= len(members.get("name", "?")) <= 64, "length of a name")
     return members
+
+
+class Memory:
+    """What one side keeps over any number of channels with one identity (section 11.3)."""
+
+    def __init__(self) -> None:
+        self.stream, self.next = os.urandom(16), 1
+        self.texts: dict[int, str] = {}  # those that are not confirmed
+        self.heard: dict[bytes, int] = {}
+
+    def restart(self) -> None:
+        texts = list(self.texts.values())
+        self.stream, self.next = os.urandom(16), len(texts) + 1
+        self.texts = dict(enumerate(texts, 1))
+
+    def hear(self, stream: bytes, number: int) -> None:
+        self.heard.pop(stream, None)
+        self.heard[stream] = number
+        if len(self.heard) > 16:
+            del self.heard[next(iter(self.heard))]
+
+
+class Chat:
+    """One side of one channel for chat: feed it with `receive`, send what is in `out`, in order."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.out: list[bytes] = []
+        self.told: list[str] = []  # what was shown
+        self.greeted = self.peer_left = self.left = False
+        self.asked = self.ready = self.restarted = False
+        self.sent = self.confirmed = 0
+        self.hearing, self.received, self.streams = b"", 0, 0
+
+    def put(self, kind: str, **members: Any) -> None:
+        self.out.append(encode(kind=kind, **members))
+
+    def begin(self) -> None:
+        self.put("hello", purposes=["chat"])
+
+    def receive(self, data: bytes) -> None:
+        members = read_chat(data) or {"kind": "unsupported"}
+        kind = members.pop("kind")
+        need((kind == "hello") != self.greeted, "a hello comes first, and only then")
+        need(not self.peer_left or kind in ("resume", "receipt"), "the peer had left")
+        need(kind not in ("end", "written"), "not a pipe")
+        getattr(self, "_on_" + kind)(**members)
+
+    def _on_hello(self, purposes: list[str]) -> None:
+        need("chat" in purposes, "another purpose")
+        self.greeted = True
+        self.begin_stream()
+
+    def _on_unsupported(self) -> None:
+        self.told.append("unsupported")
+
+    def _on_name(self, name: str) -> None:
+        self.told.append(name)
+
+    def _on_leave(self, reason: str) -> None:
+        self.peer_left = True
+
+    # Our texts
+
+    def begin_stream(self) -> None:
+        first = min(self.memory.texts, default=self.memory.next)
+        self.put("stream", id=self.memory.stream, first=first)
+        self.asked, self.ready = True, False
+        self.sent = self.confirmed = first - 1
+
+    def _on_resume(self, received: int) -> None:
+        need(self.asked, "a resume that was not asked for")
+        if received >= self.memory.next:
+            need(not self.restarted, "nobody can know a new stream")
+            self.restarted = True
+            self.memory.restart()
+            self.begin_stream()
+            return
+        self.asked, self.ready = False, True
+        self.sent = max(received, self.sent)
+        self._confirm(received)
+        self.go_on()
+
+    def _on_receipt(self, id: int) -> None:  # noqa: A002 -- the member's name
+        need(self.confirmed < id <= self.sent, "not a receipt for what was sent")
+        self._confirm(id)
+
+    def _confirm(self, number: int) -> None:
+        self.confirmed = max(self.confirmed, number)
+        self.memory.texts = {n: t for n, t in self.memory.texts.items() if n > number}
+
+    def say(self, body: str) -> None:
+        self.memory.texts[self.memory.next] = body
+        self.memory.next += 1
+        self.go_on()
+
+    def go_on(self) -> None:
+        while self.ready and self.sent + 1 < self.memory.next:
+            self.sent += 1
+            self.out.append(chat_text(self.sent, self.memory.texts[self.sent]))
+
+    def introduce(self, name: str) -> None:
+        self.put("name", name=name)
+
+    def leave(self) -> None:
+        self.put("leave", reason="left")
+        self.left, self.ready = True, False
+
+    # The peer's texts
+
+    def _on_stream(self, id: bytes, first: int) -> None:  # noqa: A002
+        self.streams += 1
+        need(self.streams <= 2, "stream after stream")
+        received = self.memory.heard.get(id, 0)
+        self.hearing, self.received = id, max(received, first - 1)
+        self.resume(received)
+
+    def resume(self, received: int) -> None:
+        self.put("resume", received=received)
+
+    def _on_text(self, id: int, body: str) -> None:  # noqa: A002
+        need(self.hearing != b"" and id == self.received + 1, "texts come one by one")
+        self.received = id
+        self.told.append(body)
+        self.memory.hear(self.hearing, id)
+        self.confirm(id)
+
+    def confirm(self, number: int) -> None:
+        self.put("receipt", id=number)

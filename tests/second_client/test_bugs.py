@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from e2ee import ProtocolError, Session, State
-from tests.second_client import handshake_bugs, opening_bugs, record_bugs
+from tests.second_client import chat_bugs, handshake_bugs, opening_bugs, record_bugs
 from tests.second_client.bugs import PLACES, TOLD, Answer, Bug, planted
+from tests.second_client.chat_play import ChatPlay
 from tests.second_client.play import Play
 
 TABLES = {
@@ -18,7 +19,7 @@ TABLES = {
     "in the opening": opening_bugs.BUGS,
     "behind the opening": record_bugs.BUGS,
 }
-MADE_WITHOUT = ("bugs", "handshake_bugs", "opening_bugs", "record_bugs")
+MADE_WITHOUT = ("bugs", "chat_bugs", "handshake_bugs", "opening_bugs", "record_bugs")
 
 LATER: tuple[Callable[[Session], object], ...] = (
     lambda session: session.receive_data(b"e2ee"),
@@ -82,6 +83,35 @@ def test_each_bug_is_answered_with_its_error_and_the_session_is_dead(
     figure(
         f"buggy peer: {len(TABLES[table])} of {len(TABLES[table])} bugs planted {table} answered "
         f"with the exact error, in {places} roles and openings"
+    )
+
+
+def test_without_a_bug_each_text_of_a_chat_is_shown_once() -> None:
+    play = ChatPlay()
+    assert play.run() == Answer("", chat_bugs.TOLD)
+    assert play.chat.told == ["cuatro"]
+    assert not play.memory.texts
+    assert not play.journal.count_unconfirmed()
+
+
+@pytest.mark.attack(13)
+def test_each_bug_in_a_chat_is_answered_with_its_error_and_no_text_is_lost(
+    figure: Callable[[str], None],
+) -> None:
+    wrong: list[str] = []
+    for name, bug in chat_bugs.BUGS.items():
+        with planted(bug) as misbehaved:
+            play = ChatPlay()
+            answer = play.run()
+        assert misbehaved, f"{name}: nothing of it happened"
+        if bug.answers != {"chat": answer}:
+            wrong.append(f"{name}: {answer}")
+        waiting = [text.body for text in play.journal.unconfirmed()]
+        assert play.shown_by_another_program() == waiting, name
+    assert not wrong, "\n".join(wrong)
+    figure(
+        f"buggy peer: {len(chat_bugs.BUGS)} of {len(chat_bugs.BUGS)} bugs planted in a chat "
+        "answered with the exact error"
     )
 
 

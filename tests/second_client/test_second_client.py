@@ -1020,7 +1020,8 @@ def test_chat() -> None:
     )
     assert second.read_chat(text)["body"] == 'a "line"\n\\ \x00\x1f\x7f é 🎈'
     assert second.read_chat(b'{"kind":"receipt","id":7}') == {"kind": "receipt", "id": 7}
-    assert second.read_chat(b'{"kind":"leave"}') == {"kind": "leave"}
+    leave = {"kind": "leave", "reason": "left"}
+    assert second.read_chat(b'{"kind":"leave","reason":"left"}') == leave
     name = {"kind": "name", "name": "Zoë" + "x" * 61}
     assert second.read_chat(second.encode(**name)) == name
     for unknown in (
@@ -1037,7 +1038,15 @@ def test_chat() -> None:
         b'{"kind":"' + b"a" * 33 + b'"}',
         b'{"kind":"x":',
         b'{"kind": "x"}',
-        b'{"kind":"leave","id":1}',
+        b'{"kind":"leave"}',
+        b'{"kind":"leave","reason":"Left"}',
+        b'{"kind":"hello","purposes":[]}',
+        b'{"kind":"hello","purposes":["a","a","a","a","a","a","a","a","a"]}',
+        b'{"kind":"hello","purposes":["Chat"]}',
+        b'{"kind":"hello","purposes":[1]}',
+        b'{"kind":"stream","id":"AAAA","first":1}',
+        b'{"kind":"stream","id":"AAAAAAAAAAAAAAAAAAAAAA==","first":0}',
+        b'{"kind":"resume","received":-1}',
         b'{"kind":"name","name":""}',
         b'{"kind":"name","name":"' + b"a" * 65 + b'"}',
         b'{"kind":"text","id":0,"body":""}',
