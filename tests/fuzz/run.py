@@ -57,7 +57,11 @@ def run(target: str, seconds: int, *, minimise: bool) -> Result:
         inputs.mkdir()
         known = {*corpus.read(target), *seeds(target)}
         corpus.unpack(known, inputs)
-        flags = (f"-max_total_time={seconds}", "-print_final_stats=1", f"-artifact_prefix={name}/")
+        (folder / "words").write_text(dictionary())
+        flags = (
+            *(f"-max_total_time={seconds}", "-print_final_stats=1"),
+            *(f"-artifact_prefix={name}/", f"-dict={folder}/words"),
+        )
         said = _call(program, inputs, *flags)
         crashes = [*folder.glob("crash-*"), *folder.glob("timeout-*"), *folder.glob("oom-*")]
         if not crashes and minimise:
@@ -75,6 +79,15 @@ def run(target: str, seconds: int, *, minimise: bool) -> Result:
             len(corpus.pack(inputs) - known),
             (crashes[0].read_bytes(), _complaint(said)) if crashes else None,
         )
+
+
+def dictionary() -> str:
+    """Words of messages for libFuzzer to put together: kinds, names of members, numbers."""
+    words = {word for data in seeds("messages") for word in re.findall(rb'"[a-z_0-9]+":?', data)}
+    words |= {b'{"kind":', b"9007199254740991", b"9007199254740992", b"e2ee", b"\xef\xb8\x8f"}
+    return "".join(
+        '"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in sorted(words)
+    )
 
 
 def _call(program: Path, *arguments: Path | str) -> str:

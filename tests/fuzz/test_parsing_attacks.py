@@ -416,17 +416,6 @@ def test_nothing_is_allocated_for_a_length_that_is_only_claimed(figure: Figure) 
     figure(f"claimed lengths: peaks of memory, bytes: {'; '.join(peaks)}")
 
 
-@pytest.mark.attack(47)
-def test_a_message_above_the_limit_is_refused_at_its_prefix(figure: Figure) -> None:
-    with fixed_randomness("responder", null_cipher=True):
-        for claim in (2**20 + 1, 2**31, 2**32 - 1):
-            session = sessions.make_open(0)
-            body = b"\0\0\4" + claim.to_bytes(4) + bytes(16)
-            with pytest.raises(e2ee.ProtocolError, match="above the limit"):
-                session.receive_data(len(body).to_bytes(2) + body)
-    figure("claimed lengths: 3 of 3 above the limit refused before a byte of them has come")
-
-
 # Two decoders.
 
 PARTS = (

@@ -129,7 +129,10 @@ def test_two_messages_around_the_end_of_a_record_both_arrive(first: int) -> None
     assert sizes == [first, 0, 1, MAX_CONTENT_LENGTH]
 
 
-def test_a_huge_announced_message_takes_no_memory_before_it_comes() -> None:
+@pytest.mark.attack(47)
+def test_a_huge_announced_message_takes_no_memory_before_it_comes(
+    figure: Callable[[str], None],
+) -> None:
     alice, bob = opened(bob_limits=Limits(max_message_size=2**32 - 1))
     announced = sealed_by(alice, b"\x00\x00\x04" + (2**32 - 1).to_bytes(4))
     parts = [sealed_by(alice, b"\x00\xff\x00" + bytes(0xFF00)) for _ in range(8)]
@@ -142,9 +145,14 @@ def test_a_huge_announced_message_takes_no_memory_before_it_comes() -> None:
     tracemalloc.stop()
     assert announced_only < 64 * 1024
     assert with_half_a_mebibyte < 2 * MIB
+    figure(
+        f"claimed lengths: {announced_only:,} bytes of memory for 4 GiB announced, "
+        f"{with_half_a_mebibyte:,} when half a mebibyte of it has come"
+    )
 
 
-def test_a_message_too_large_takes_no_memory_at_all() -> None:
+@pytest.mark.attack(47)
+def test_a_message_too_large_takes_no_memory_at_all(figure: Callable[[str], None]) -> None:
     alice, bob = opened()
     announced = sealed_by(alice, b"\x00\x00\x04" + (2**32 - 1).to_bytes(4))
     tracemalloc.start()
@@ -153,6 +161,7 @@ def test_a_message_too_large_takes_no_memory_at_all() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 1024
+    figure(f"claimed lengths: {peak:,} bytes of memory for a message above the limit")
 
 
 def test_a_message_in_records_of_one_byte_takes_little_more_memory_than_itself() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -384,8 +385,11 @@ def test_base64_in_another_form_is_refused(value: bytes) -> None:
 # Limits in bytes.
 
 
+@pytest.mark.attack(46)
 @pytest.mark.parametrize("character", ["a", "é", "世", "🔑"])
-def test_the_limit_of_a_text_counts_bytes_and_not_characters(character: str) -> None:
+def test_the_limit_of_a_text_counts_bytes_and_not_characters(
+    character: str, figure: Callable[[str], None]
+) -> None:
     width = len(character.encode())
     most = character * (MAX_TEXT_LENGTH // width) + "a" * (MAX_TEXT_LENGTH % width)
     for body in (most, most[:-1], ""):
@@ -400,6 +404,10 @@ def test_the_limit_of_a_text_counts_bytes_and_not_characters(character: str) -> 
                 {"kind": "text", "id": 1, "body": body}, ensure_ascii=False, separators=(",", ":")
             ).encode(),
         )
+    figure(
+        f"limits in bytes: a text of {MAX_TEXT_LENGTH:,} bytes taken, one of 1 more refused, of "
+        f"{width}-byte characters"
+    )
 
 
 @pytest.mark.parametrize(
