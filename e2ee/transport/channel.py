@@ -65,7 +65,8 @@ class Channel:
     """Messages to and from an authenticated peer. Get one with ``await Channel.open(…)``.
 
     ``async for message in channel`` ends when the peer has closed, and raises where the stream
-    was cut or the protocol broken. Any number of tasks may send; one receives.
+    was cut or the protocol broken. Any number of tasks may send; one receives. From another loop,
+    or a thread without one, every call but ``export`` raises UsageError.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Channel:
 
         Raises SessionClosed, UsageError (above the size limit), or what ended the channel.
         """
+        self._check_loop()
         while not self._room_to_send.is_set():
             await self._room_to_send.wait()
         self._check_not_failed()
@@ -150,6 +152,7 @@ class Channel:
 
         Raises what ended the channel otherwise, after everything that came before it.
         """
+        self._check_loop()
         await self._readable.wait()
         if self._received:
             message = self._received.popleft()
@@ -172,6 +175,7 @@ class Channel:
 
     def refresh(self) -> None:
         """Agree on fresh keys now, unless that is under way; the clock asks for it by itself."""
+        self._check_loop()
         self._check_not_failed()
         self._session.refresh()
         self._something_to_send.set()
@@ -186,6 +190,7 @@ class Channel:
         What the peer sent until it learnt of it can still be received. Raises what ended the
         channel, if that was not a close; TimedOut if the peer does not close in time.
         """
+        self._check_loop()
         if not self._ended:
             self._session.close()
             self._make_room()
@@ -207,6 +212,7 @@ class Channel:
 
     async def abort(self) -> None:
         """Drop the connection at once, with no word to the peer."""
+        self._check_loop()
         self._ended = True
         if not self._dropped.done():
             self._dropped.set_result(None)
@@ -225,6 +231,14 @@ class Channel:
             await self.close()
         else:
             await self.abort()
+
+    def _check_loop(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is not self._dropped.get_loop():
+            raise UsageError("a channel is used in the event loop that opened it, and in no other")
 
     def _check_not_failed(self) -> None:
         if self._failure is not None:

@@ -248,6 +248,34 @@ async def test_messages_of_a_hundred_tasks_arrive_intact_and_in_the_order_of_eac
     figure(f"{len(received):,} messages of 100 tasks arrive whole, and in the order of each task")
 
 
+@pytest.mark.attack(52)
+async def test_another_loop_or_thread_gets_an_error_and_changes_nothing(
+    figure: Callable[[str], None],
+) -> None:
+    async with conversation() as (alice, bob, *_):
+        awaited: list[Callable[[], Coroutine[Any, Any, object]]] = [
+            lambda: alice.send(b"stray"),
+            alice.receive,
+            alice.close,
+            alice.abort,
+        ]
+
+        def call_from_a_thread() -> int:
+            refused = 0
+            for call in awaited:
+                with pytest.raises(UsageError, match="event loop"):
+                    asyncio.run(call())
+                refused += 1
+            with pytest.raises(UsageError, match="event loop"):
+                alice.refresh()
+            return refused + 1
+
+        refused = await asyncio.to_thread(call_from_a_thread)
+        await alice.send(b"still good")
+        assert await bob.receive() == b"still good"
+    figure(f"{refused} of {refused} calls from another loop or thread are refused")
+
+
 # The end: an orderly one and a cut.
 
 
