@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import re
 import stat
 import subprocess
@@ -54,6 +55,8 @@ class Watch:
         self.texts: list[bytes] = []
         self.objects: dict[type, object] = {}
         """The last of each kind."""
+        self.opened: set[str] = set()
+        """Files whose mode the test itself has set, to see what becomes of it."""
         self.watched = self.searched = 0
 
     def note(self, secret: object) -> None:
@@ -69,6 +72,7 @@ class Watch:
         self.secrets.clear()
         self.texts.clear()
         self.objects.clear()
+        self.opened.clear()
 
     def look_at_objects(self) -> None:
         for made in self.objects.values():
@@ -82,7 +86,8 @@ class Watch:
             if stat.S_ISREG(path.lstat().st_mode):
                 with path.open("rb") as file:
                     content = file.read(MOST_BYTES)
-                if _IDENTITY_FILE.search(content) and not path.lstat().st_mode & 0o077:
+                is_private = not path.lstat().st_mode & 0o077 or str(path) in self.opened
+                if is_private and _IDENTITY_FILE.search(content):
                     # It is there to hold keys; nothing else may.
                     for key in _KEY.findall(content):
                         self.note(urlsafe_b64decode(key))
@@ -173,6 +178,7 @@ def _watch_texts() -> None:
     _after(E2EEError, "__init__", lambda _, error, *__: WATCH.hear(error))
     _after(subprocess.Popen, "communicate", lambda pair, *_, **__: _hear_all(pair))
     _after(pexpect.spawn, "read_nonblocking", lambda text, *_, **__: WATCH.hear(text))
+    _after(os, "chmod", lambda _, path, *__, **___: WATCH.opened.add(os.fspath(path)))
     _after(pytest.CaptureFixture, "readouterr", lambda pair, *_: _hear_all(pair))
 
 

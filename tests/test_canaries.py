@@ -6,6 +6,7 @@ import base64
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,7 @@ LEAKS = {
     "error": "e2ee.UsageError(f'no {key!r}')",
     "program": "subprocess.run([sys.executable, '-c', f'print({key.hex()!r})'], stdout=-1)",
     "file": "(tmp_path / 'x').write_bytes(b'name=' + base64.urlsafe_b64encode(key))",
-    "identity file for all": "identity.save(tmp_path / 'x'); (tmp_path / 'x').chmod(0o640)",
+    "copy for all": "identity.save(tmp_path / 'x'); shutil.copyfile(tmp_path / 'x', tmp_path / 'y')",
     "object": "monkeypatch.setattr(e2ee.Identity, '__repr__', lambda self: key.hex())",
     "failure of the test": "raise ValueError(key)",
 }
@@ -68,7 +69,7 @@ LEAKS = {
 def test_a_test_that_shows_a_secret_has_failed(
     tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
-    tests = "import base64, logging, subprocess, sys, threading, e2ee\n"
+    tests = "import base64, logging, shutil, subprocess, sys, threading, e2ee\n"
     for number, leak in enumerate(["identity.save(tmp_path / 'x')", *LEAKS.values()]):
         tests += (
             f"def test_{number}(tmp_path, monkeypatch):\n"
@@ -79,13 +80,14 @@ def test_a_test_that_shows_a_secret_has_failed(
     (tmp_path / "test_leaks.py").write_text(tests)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     alone = ["-p", "tests.canaries", "-c", str(tmp_path / "pytest.ini"), "-rE"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *alone, "--basetemp", str(tmp_path / "base"), tmp_path],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as base:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *alone, "--basetemp", f"{base}/tmp", tmp_path],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     found = [line for line in done.stdout.splitlines() if line.startswith("ERROR ")]
     assert [int(line.rpartition("_")[2].split()[0]) for line in found] == [
         number for number, _ in enumerate(LEAKS, 1)
