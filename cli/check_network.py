@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from e2ee import Session
 from e2ee.errors import AddressInUse, TransportError
@@ -16,6 +18,9 @@ from .exits import Exit
 from .mdns import NoDiscovery, comes_back, local_network
 from .settings import DEFAULT_PORT
 from .ways import way
+
+if TYPE_CHECKING:
+    import psutil
 
 
 async def check_network() -> AsyncIterator[Check]:
@@ -36,10 +41,13 @@ async def check_port(port: int) -> Check:
         await listener.close()
         return ok("port", f"{port} is free")
     name, number = _holder(port)
+    seems = ""
+    if not name and (hidden := _another_e2ee()) is not None:
+        name, number, seems = "e2ee", hidden, ", it seems,"
     if name == "e2ee":
         return warning(
             "port",
-            f"{port} is held by another e2ee (process {number})",
+            f"{port} is held{seems} by another e2ee (process {number})",
             f"end it, or choose another port: {way('listen', '--port', '0')}",
         )
     who = f"{clean(name)} (process {number})" if name else "a program of another user"
@@ -70,12 +78,26 @@ def _holder(port: int) -> tuple[str, int | None]:
             if connection.pid is None:
                 continue
             process = psutil.Process(connection.pid)
-            # Of the command line no more than this is looked at: the rest may be anything.
-            words = [os.path.basename(word) for word in process.cmdline()[:2]]
-            return "e2ee" if "e2ee" in words else process.name(), connection.pid
+            return "e2ee" if _is_e2ee(process) else process.name(), connection.pid
     except psutil.Error:
         pass  # Some systems tell only root.
     return "", None
+
+
+def _another_e2ee() -> int | None:
+    """One that runs, if one does: which ports it holds is told to root only, see core_dumps.py."""
+    import psutil  # noqa: PLC0415 -- only where the port is taken
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and _is_e2ee(process):
+                return int(process.pid)
+    return None
+
+
+def _is_e2ee(process: psutil.Process) -> bool:
+    # Of the command line no more than this is looked at: the rest may be anything.
+    return "e2ee" in (os.path.basename(word) for word in process.cmdline()[:2])
 
 
 def check_addresses() -> Check:

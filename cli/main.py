@@ -7,14 +7,13 @@ A command imports what it needs when it runs: most calls need little of it, and 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from . import contact_commands, history_commands, identity_commands, settings
+from . import contact_commands, core_dumps, history_commands, identity_commands, settings
 from .completion import ASKED, SCRIPTS, Shell, answer
 from .exits import CliError, Exit
 from .output import Output
@@ -443,8 +442,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="For which shell.")])
 
 
 def main() -> NoReturn:
-    # A dump of memory would hold keys.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    core_dumps.forbid()
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         # What the terminal's encoding lacks is shown as an escape, not as a traceback.

@@ -268,6 +268,7 @@ def test_a_port_is_free_or_somebody_has_it(monkeypatch: pytest.MonkeyPatch) -> N
         assert f"process {os.getpid()}" in check.text
         assert "--port 0" in check.way
         monkeypatch.setattr(psutil, "net_connections", denied)
+        monkeypatch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
         assert "a program of another user" in port(number).text
     assert port(number).state == "ok"
 
@@ -281,6 +282,21 @@ def test_a_port_that_another_e2ee_has(e2ee: Any) -> None:
     check = port(int(address.rpartition(":")[2]))
     assert check.state == "warning"
     assert f"another e2ee (process {process.pid})" in check.text
+
+
+def test_another_e2ee_hides_its_port_from_who_is_not_root_and_is_found_by_its_name(
+    e2ee: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel shows the files of a program that is not dumpable to root only."""
+    process, address = e2ee.listen()
+    hidden = [one._replace(pid=None) for one in psutil.net_connections("tcp")]
+    monkeypatch.setattr(psutil, "net_connections", lambda _: hidden)
+    monkeypatch.setattr(
+        psutil, "process_iter", lambda: [psutil.Process(), psutil.Process(process.pid)]
+    )
+    check = port(int(address.rpartition(":")[2]))
+    assert check.state == "warning"
+    assert f"is held, it seems, by another e2ee (process {process.pid})" in check.text
 
 
 @pytest.mark.parametrize(
