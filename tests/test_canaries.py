@@ -59,7 +59,7 @@ LEAKS = {
     "error": "e2ee.UsageError(f'no {key!r}')",
     "program": "subprocess.run([sys.executable, '-c', f'print({key.hex()!r})'], stdout=-1)",
     "file": "(tmp_path / 'x').write_bytes(b'name=' + base64.urlsafe_b64encode(key))",
-    "copy for all": "identity.save(tmp_path / 'x'); shutil.copyfile(tmp_path / 'x', tmp_path / 'y')",
+    "copy for all": "identity.save(x := tmp_path / 'x'); shutil.copyfile(x, tmp_path / 'y')",
     "object": "monkeypatch.setattr(e2ee.Identity, '__repr__', lambda self: key.hex())",
     "failure of the test": "raise ValueError(key)",
 }
@@ -82,7 +82,7 @@ def test_a_test_that_shows_a_secret_has_failed(
     alone = ["-p", "tests.canaries", "-c", str(tmp_path / "pytest.ini"), "-rE"]
     with tempfile.TemporaryDirectory() as base:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *alone, "--basetemp", f"{base}/tmp", tmp_path],
+            [sys.executable, "-m", "pytest", *alone, "--basetemp", f"{base}/of_tests", tmp_path],
             cwd=Path(__file__).parents[1],
             capture_output=True,
             text=True,
