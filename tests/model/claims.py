@@ -141,8 +141,9 @@ def one_answer(state: State) -> str | None:
 
 def no_answer_for_alice(state: State) -> str | None:
     """Bob stores no number in Alice's name that she did not send."""
+    sent = {each.number for each in state.sessions if each.initiator and each.owner is ALICE}
     for fact in state.facts:
-        if len(fact) == 3 and fact[1] is ALICE.static and fact[2] != 1:
+        if len(fact) == 3 and fact[1] is ALICE.static and fact[2] not in sent:
             return f"Bob has stored the number {fact[2]} for Alice's device"
     return None
 

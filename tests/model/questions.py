@@ -52,12 +52,16 @@ def pair(opening: Opening) -> tuple[Session, ...]:
 
 
 def crowd(opening: Opening, *, large: bool) -> tuple[Session, ...]:
-    """Two of each side; in *meeting* and *known* Alice calls Mallory too."""
+    """Two who call and two who answer; in *meeting* and *known* the second call is to Mallory. One
+    call less in *code* and, if it is ``large``, one more in *meeting*, to anybody, and *known*."""
     sessions = [caller(opening), caller(opening, 2), answerer(opening), answerer(opening, 2)]
     if opening is Opening.CODE and not large:
         del sessions[1]
     if opening in {Opening.MEETING, Opening.KNOWN}:
         sessions[1] = caller(opening, 2, to=MALLORY)
+        if large:
+            to = BOB if opening is Opening.KNOWN else None
+            sessions.append(caller(opening, 3, to=to))
     return tuple(sessions)
 
 
