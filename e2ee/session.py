@@ -91,7 +91,8 @@ class Session(Uncopyable):
 
         With neither of the next two it is a first meeting, in this ``suite``. ``device`` -- calls
         a contact whose device is known, who may listen to contacts only; needs ``expected_peer``.
-        ``invitation`` -- joins who has made this link or spoken code.
+        ``invitation`` -- joins who has made this link or spoken code. A code is good for one
+        try: whatever ProtocolError ends the opening, ask for a new one.
 
         ``expected_peer`` -- an ``e2ee1…`` id; anybody else is refused before our own identity
         is shown. A link names its own. ``now`` -- seconds since 1970; without it the validity of

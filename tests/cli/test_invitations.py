@@ -112,6 +112,19 @@ def test_a_wrong_code_burns_the_invitation_and_tells_the_inviter(e2ee: Any) -> N
     assert contacts(e2ee, "alice") == contacts(e2ee, "bob") == []
 
 
+def test_who_takes_their_own_code_is_told_that_it_is_used_up(e2ee: Any) -> None:
+    bob, told, where = invite(e2ee)
+    code, out, err = e2ee.run(
+        "join", "--at", where, stdin=f"{told['code']}\n".encode(), person="bob"
+    )
+    assert (code, out) == (7, "")
+    assert "it is yourself" in err
+    assert "ask for a new one" in err
+    code, _, err = e2ee.finish(bob, b"")
+    assert code == 7
+    assert "e2ee invite" in err
+
+
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
