@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
-PROGRAM = (sys.executable, "-c", """
+PROGRAM = (
+    sys.executable,
+    "-c",
+    """
 import os, resource, sys
 left = int(sys.argv.pop(1))
 from e2ee_cli.__main__ import main
@@ -22,4 +25,5 @@ import e2ee_cli.main, e2ee_cli.chat, e2ee_cli.connect, e2ee_cli.listen
 highest = max(map(int, os.listdir("/proc/self/fd")))
 resource.setrlimit(resource.RLIMIT_NOFILE, (highest + left, highest + left))
 main()
-""")
+""",
+)

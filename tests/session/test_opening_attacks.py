@@ -33,6 +33,8 @@ from e2ee.opening import KnownDevice
 from e2ee.primitives import Dh, MlKem768
 from e2ee.suites import CODE_AESGCM, KNOWN_AESGCM, LINK_AESGCM, SUITES, Approach
 
+from .impostor import Impostor
+
 ALICE, BOB, MALLORY = (Identity.generate() for _ in range(3))
 CODE = SpokenCode(4, ["acrobat", "velcro", "sugar"])
 HELLO_KNOWN = b"e2ee\x01\x00\x01\x01"
@@ -147,22 +149,6 @@ def test_identity_hiding_from_a_responder_without_the_secret(approach: Approach)
                 transcript(alice, mallory)
     assert mallory.peer is None
     assert alice.peer is None
-
-
-class Impostor(Handshake):
-    """A handshake that claims another's static key, and puts guesses where it has no secret."""
-
-    claimed = b""
-    guesses: dict[Token, bytes]
-
-    def _static_public(self, own: bool) -> bytes:
-        return self.claimed if own and self.claimed else super()._static_public(own)
-
-    def _mix_secret(self, token: Token) -> None:
-        if token in self.guesses:
-            self._symmetric.mix_key(self.guesses[token])
-        else:
-            super()._mix_secret(token)
 
 
 def thief_of_bobs_device_key(guess: bytes) -> Impostor:
