@@ -1,4 +1,8 @@
-"""The inputs that are kept: one file for each target, one input in hexadecimal on each line."""
+"""The inputs that are kept, one in hexadecimal on each line.
+
+``TARGET.hex`` has what together reaches all that fuzzing has reached, and is written by it;
+``TARGET.found.hex``, by hand, what once broke a promise, and stays.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,14 @@ FOLDER = Path(__file__).parent / "corpus"
 
 
 def read(target: str) -> list[bytes]:
-    """All inputs of a target; none where there is no file yet."""
-    path = FOLDER / f"{target}.hex"
-    return (
-        [bytes.fromhex(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
-    )
+    """All inputs of a target."""
+    paths = (FOLDER / f"{target}.hex", FOLDER / f"{target}.found.hex")
+    return [
+        bytes.fromhex(line)
+        for path in paths
+        if path.exists()
+        for line in path.read_text().splitlines()
+    ]
 
 
 def write(target: str, inputs: Iterable[bytes]) -> None:
