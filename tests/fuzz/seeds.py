@@ -109,6 +109,7 @@ def _contents() -> Iterator[list[tuple[int, bytes]]]:
     close = (1, CONTROL[-1])
     yield [(1, text) for text in CONTROL]
     yield [*data, close]
+    yield [close, data[0]]
     yield [(1, offered), (1, b'{"kind":"refresh_switch"}'), *data, close]
     yield [(1, answered), *data, (1, offered), close]
 

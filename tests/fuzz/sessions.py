@@ -7,6 +7,7 @@ answer depends on how the stream was cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from e2ee import (
@@ -40,8 +41,14 @@ Outcome = tuple[list[object], object, bytes]
 Make = Callable[[], Session]
 
 
+@cache
 def link() -> Link:
     return Link(person("bob").public_key, secret("link"), NOW, [("192.168.1.20", 3233)])
+
+
+@cache
+def code() -> SpokenCode:
+    return SpokenCode.parse(CODE)
 
 
 class OneLink:
@@ -70,7 +77,7 @@ def make_responder(option: int) -> Session:
         suites=MEETINGS,
         admit=admit,
         links=OneLink(),
-        code=CodeOffer(SpokenCode.parse(CODE)),
+        code=CodeOffer(code()),
         expected_peer=expected,
         now=NOW,
     )
@@ -87,7 +94,7 @@ def make_initiator(option: int) -> Session:
         case 4:
             return Session.initiator(alice, invitation=link(), now=NOW)
         case 5:
-            return Session.initiator(alice, invitation=SpokenCode.parse(CODE), now=NOW)
+            return Session.initiator(alice, invitation=code(), now=NOW)
         case number:
             return Session.initiator(alice, suite=MEETINGS[number], now=NOW)
 
