@@ -216,7 +216,7 @@ def _replayed_and_reflected() -> Iterator[Case]:
         )
     for opening in ("meeting", "classical", "link"):
         stage = Stage("initiator", OPENINGS[opening])
-        own = bytes.fromhex(stage.happened[-1][1])
+        own = stage.sent
         stage.give(own)
         stage.end("invitation-refused" if opening == "link" else "truncated")
         yield stage.finished(
@@ -225,12 +225,12 @@ def _replayed_and_reflected() -> Iterator[Case]:
             section(opening),
         )
     stage = Stage("initiator", KNOWN)
-    stage.give(bytes.fromhex(stage.happened[-1][1]), fail="decryption-failed")
+    stage.give(stage.sent, fail="decryption-failed")
     yield stage.finished(
         "handshake/known_initiator_reflected", "All that we send comes back.", "4.3"
     )
     stage = Stage("initiator", CODE)
-    own = bytes.fromhex(stage.happened[-1][1])
+    own = stage.sent
     stage.give(own[:8] + own[26:], fail="bad-key")
     yield stage.finished(
         "handshake/code_initiator_own_share", "Our own share and commitment come back.", "7.5"

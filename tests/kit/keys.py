@@ -151,7 +151,7 @@ def _shares() -> Iterator[Case]:
             )
 
 
-def _unreduced(coefficient: int, value: int) -> bytes:
+def unreduced(coefficient: int, value: int) -> bytes:
     """An ML-KEM public key with this value in place of one coefficient of 12 bits."""
     key = second.MLKEM768PrivateKey.from_seed_bytes(KEMS[0][0]).public_key().public_bytes_raw()
     number = int.from_bytes(key[:1152], "little")
@@ -173,7 +173,7 @@ def _kem_keys() -> Iterator[Case]:
     ]
     for opening, coefficient, value in shown:
         drawn = draws(PEER)
-        drawn.kems[0] = GivenKem(_unreduced(coefficient, value))
+        drawn.kems[0] = GivenKem(unreduced(coefficient, value))
         stage = Stage("responder", OPENINGS[opening], draw=drawn)
         stage.flights(opening == "code")
         stage.give(fail="bad-key")

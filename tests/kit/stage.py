@@ -166,7 +166,7 @@ class Stage:
         self.drawn, self.happened = self._draws(3 * fresh), list[tuple[str, str]]()
         self.peer = self._make_peer(draw or draws(PEER), peer)
         self.side = SecondClient(Case("", self.settings + self.drawn))
-        self.failed = False
+        self.failed, self.hears = False, True
         self.do("start")
 
     def _settings(
@@ -263,9 +263,15 @@ class Stage:
             assert step.failure in (ANY, fail), (step.failure, fail)
             self.happened.append(("fail", fail))
             self.failed = True
-        # A peer that has misbehaved may not understand the answer.
-        with contextlib.suppress(second.Failure):
-            self.peer.receive(step.sent)
+        if self.hears:
+            # A peer that has misbehaved may not understand the answer.
+            with contextlib.suppress(second.Failure):
+                self.peer.receive(step.sent)
+
+    @property
+    def sent(self) -> bytes:
+        """What the side under test sent last."""
+        return bytes.fromhex(next(value for key, value in self.happened[::-1] if key == "send"))
 
     def take(self) -> bytes:
         """What the peer has to send."""

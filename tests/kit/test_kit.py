@@ -17,11 +17,14 @@ Figure = Callable[[str], None]
 ROWS = {
     "certificate": (9, 11, 37, 38, 40, 41, 43, 44, 48),
     "close": (23,),
+    "control": (37, 38, 39, 40, 41, 43, 44, 48),
     "handshake": (3, 6, 7, 19, 25),
+    "key_update": (24, 31),
     "key": (8, 9, 10, 17),
     "payload": (37, 40, 41),
     "preamble": (2, 14),
     "record": (19, 20, 21, 22, 25, 26),
+    "refresh": (8, 10, 13, 19, 24, 31),
     "valid": (27,),
 }
 """What the cases of a folder are evidence for."""
@@ -50,16 +53,29 @@ def _short(step: Step) -> str:
     return f"{step.action} -> {step.events} {len(step.sent)} bytes, {step.failure or 'no failure'}"
 
 
-@every_folder
-def test_the_package_does_what_each_case_says(folder: str, figure: Figure) -> None:
+def _checked(folder: str, chunks: tuple[int, ...]) -> list[str]:
     differences = []
     for case in cases(folder):
-        for chunk in (2**20, 1):
+        for chunk in chunks:
             core = RealCore(case, chunk)
             with core.drawing():
                 differences += _differences(case, core)
-    assert differences == []
-    figure(f"kit, {folder}: {len(cases(folder))} of {len(cases(folder))} cases, in two chunkings")
+    return differences
+
+
+@every_folder
+def test_the_package_does_what_each_case_says(folder: str, figure: Figure) -> None:
+    assert _checked(folder, (2**20, 61)) == []
+    count = len(cases(folder))
+    figure(f"kit, {folder}: {count} of {count} cases, whole and in chunks of 61 bytes")
+
+
+@pytest.mark.nightly
+@every_folder
+def test_the_package_does_what_each_case_says_byte_by_byte(folder: str, figure: Figure) -> None:
+    assert _checked(folder, (1,)) == []
+    count = len(cases(folder))
+    figure(f"kit, {folder}: {count} of {count} cases, byte by byte")
 
 
 @every_folder
