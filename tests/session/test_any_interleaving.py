@@ -5,16 +5,13 @@ In any order: ``test_two_endpoints_and_an_attacker.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import strategies as st
 
 from e2ee import (
     Event,
-    HandshakeCompleted,
     Identity,
-    Limits,
     MessageReceived,
     Session,
     State,

@@ -625,7 +625,7 @@ def run(examples: int) -> Counter[str]:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    counted["encryptions"] = len(watch.used)
+    counted["encryptions"] = watch.encryptions
     return counted
 
 
