@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from . import certificates, controls, handshakes, keys, preambles, records
+from . import certificates, controls, handshakes, keys, messages, preambles, records, texts
 from .case import FOLDER, Case
 
-SOURCES = (preambles, handshakes, keys, certificates, records, controls)
+SOURCES = (preambles, handshakes, keys, certificates, records, controls, texts, messages)
 
 
 def made() -> Iterator[Case]:
