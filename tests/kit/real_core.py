@@ -117,7 +117,8 @@ def _drawing(case: Case) -> Iterator[None]:
         yield
 
 
-def _identity(case: Case) -> Identity:
+def identity(case: Case) -> Identity:
+    """The owner that a case describes."""
     payload = HandshakePayload(
         certificate=case.octets("certificate"), signature=case.octets("signature")
     )
@@ -143,7 +144,7 @@ def _book(case: Case) -> ContactBook:
 
 
 def _session(case: Case) -> Session:
-    identity, now = _identity(case), int(case["now"])
+    owner, now = identity(case), int(case["now"])
     expected = case.get("expected-peer")
     peer = None if expected is None else encode_id(bytes.fromhex(expected))
     code, link = case.get("code"), case.get("link")
@@ -152,7 +153,7 @@ def _session(case: Case) -> Session:
         approaches = {suite.approach for suite in suites}
         book = _book(case)
         return Session.responder(
-            identity,
+            owner,
             suites=[suite for suite in suites if suite.approach is Approach.MEETING],
             admit=(lambda p, n: book.admit(p, n, 0)) if Approach.KNOWN in approaches else None,
             links=_Links(case) if Approach.LINK in approaches else None,
@@ -163,11 +164,11 @@ def _session(case: Case) -> Session:
     suite = SUITES[int(case["suite"], 16)]
     if suite.approach is Approach.KNOWN:
         device = KnownDevice(case.octets("peer-device"), int(case["sequence"]))
-        return Session.initiator(identity, device=device, expected_peer=peer, now=now)
+        return Session.initiator(owner, device=device, expected_peer=peer, now=now)
     if suite.approach is Approach.MEETING:
-        return Session.initiator(identity, suite=suite, expected_peer=peer, now=now)
+        return Session.initiator(owner, suite=suite, expected_peer=peer, now=now)
     invitation = SpokenCode.parse(code) if code is not None else Link.parse(link or "")
-    return Session.initiator(identity, invitation=invitation, expected_peer=peer, now=now)
+    return Session.initiator(owner, invitation=invitation, expected_peer=peer, now=now)
 
 
 def _told(event: Event) -> str:

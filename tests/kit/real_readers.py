@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
-from e2ee import errors
+from e2ee import Identity, errors
 from e2ee.backup import restore
+from e2ee.contact_file import ContactFile
 from e2ee.file_messages import decode_file_message
 from e2ee.ids import decode_id
 from e2ee.invitation import Link, SpokenCode
@@ -14,6 +17,7 @@ from e2ee.pipe_messages import decode_pipe
 from e2ee.safety_number import SafetyNumber
 
 from .case import Case
+from .real_core import identity
 
 
 def _text(case: Case) -> str:
@@ -59,6 +63,35 @@ def _pipe_message(case: Case) -> str:
     return "data" if isinstance(message, memoryview) else message.kind
 
 
+def _with_file(case: Case, read: Callable[[Path], str]) -> str:
+    """What is read from a file of its own, with the mode of the case."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(case.octets("input"))
+        path.chmod(int(case.get("mode") or "0600", 8))
+        return read(path)
+
+
+def _identity_file(case: Case) -> str:
+    passphrase = case.get("passphrase")
+
+    def read(path: Path) -> str:
+        given = None if passphrase is None else bytes.fromhex(passphrase).decode()
+        loaded = Identity.load(path, given)
+        device_key = loaded.device_key.public_key().public_bytes_raw()
+        return f"{loaded.public_key.hex()} {device_key.hex()}"
+
+    return _with_file(case, read)
+
+
+def _contact_file(case: Case) -> str:
+    def read(path: Path) -> str:
+        book = ContactFile(path, identity(case)).read()
+        return " ".join(contact.identity.hex() for contact in book.contacts)
+
+    return _with_file(case, read)
+
+
 READERS: dict[str, Callable[[Case], str]] = {
     "id": _id,
     "link": _link,
@@ -68,6 +101,8 @@ READERS: dict[str, Callable[[Case], str]] = {
     "chat-message": _chat_message,
     "file-message": _file_message,
     "pipe-message": _pipe_message,
+    "identity-file": _identity_file,
+    "contact-file": _contact_file,
 }
 
 NAMES: dict[type[errors.E2EEError], str] = {
@@ -75,6 +110,10 @@ NAMES: dict[type[errors.E2EEError], str] = {
     errors.InvalidInvitation: "invalid",
     errors.InvalidBackup: "invalid",
     errors.UsageError: "invalid",
+    errors.IdentityFileError: "unusable-file",
+    errors.IdentityLocked: "locked",
+    errors.WrongPassphrase: "wrong-passphrase",
+    errors.ContactFileError: "unusable-file",
     errors.MalformedMessage: "malformed",
     errors.UnexpectedMessage: "unexpected",
 }
