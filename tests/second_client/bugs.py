@@ -214,6 +214,11 @@ def no_offer_here(role: str) -> str:
     )
 
 
+def spent(error: str) -> str:
+    """The same, to who has called with a code: the one try is over."""
+    return f"WrongCode: the one try of this code has failed: {error.partition(': ')[2]}"
+
+
 def unexpected(identity: str) -> str:
     return f"UnexpectedPeer: the peer is {identity}, not the one asked for"
 

@@ -30,6 +30,7 @@ from tests.second_client.bugs import (
     nothing,
     result,
     said,
+    spent,
     twice,
 )
 from tests.second_client.client import (
@@ -665,7 +666,8 @@ BUGS: dict[str, Bug] = {
         splits(lambda state: hkdf(state.h, b"", b"", 96)),
         {
             "M> M<": said(TAG, "opened"),
-            "K> L< C<": said(CONFIRMATION),
+            "K> L<": said(CONFIRMATION),
+            "C<": said(spent(CONFIRMATION)),
             "L> C> K<": cut(TRUNCATED, "opened"),
         },
         turn=1,
@@ -675,7 +677,8 @@ BUGS: dict[str, Bug] = {
         splits(lambda state: hkdf(b"", state.ck, b"", 96)),
         {
             "M> M<": said(TAG, "opened"),
-            "K> L< C<": said(CONFIRMATION),
+            "K> L<": said(CONFIRMATION),
+            "C<": said(spent(CONFIRMATION)),
             "L> C> K<": cut(TRUNCATED, "opened"),
         },
         turn=1,
@@ -685,7 +688,8 @@ BUGS: dict[str, Bug] = {
         splits(lambda state: hkdf(state.ck, b"", b"keys", 96)),
         {
             "M> M<": said(TAG, "opened"),
-            "K> L< C<": said(CONFIRMATION),
+            "K> L<": said(CONFIRMATION),
+            "C<": said(spent(CONFIRMATION)),
             "L> C> K<": cut(TRUNCATED, "opened"),
         },
         turn=1,
@@ -695,7 +699,8 @@ BUGS: dict[str, Bug] = {
         result(lambda keys: (keys[0], keys[1], keys[0])),
         {
             "M> M<": said(TAG, "second"),
-            "K> L< C<": said(CONFIRMATION),
+            "K> L<": said(CONFIRMATION),
+            "C<": said(spent(CONFIRMATION)),
             "L> C> K<": cut(TRUNCATED, "opened"),
         },
         turn=1,

@@ -50,6 +50,7 @@ from tests.second_client.bugs import (
     given,
     result,
     said,
+    spent,
     suite_refused,
     unexpected,
 )
@@ -387,7 +388,11 @@ BUGS: dict[str, Bug] = {
     "zeros behind message 2": Bug(
         SEND,
         result(lambda m: m + bytes(2)),
-        {"M< K<": said(BAD_LENGTH, "opened"), "L< C<": said(CONFIRMATION)},
+        {
+            "M< K<": said(BAD_LENGTH, "opened"),
+            "L<": said(CONFIRMATION),
+            "C<": said(spent(CONFIRMATION)),
+        },
         when=message(2),
     ),
     "message 2 left out": Bug(
@@ -412,10 +417,12 @@ BUGS: dict[str, Bug] = {
         MESSAGE_2, data_instead, {"M> L> C>": said(TAG), "K>": said(CONFIRMATION)}
     ),
     "data in the place of the responder's confirmation": Bug(
-        MESSAGE_3, data_instead, {"L< C<": said(CONFIRMATION)}
+        MESSAGE_3, data_instead, {"L<": said(CONFIRMATION), "C<": said(spent(CONFIRMATION))}
     ),
     "a confirmation before message 3": Bug(
-        MESSAGE_1, out(lambda out: out.extend(bytes(32))), {"L< C<": said(CONFIRMATION)}
+        MESSAGE_1,
+        out(lambda out: out.extend(bytes(32))),
+        {"L<": said(CONFIRMATION), "C<": said(spent(CONFIRMATION))},
     ),
     "no confirmation": Bug(
         SPLIT,
@@ -423,7 +430,9 @@ BUGS: dict[str, Bug] = {
         {"K>": cut(TRUNCATED), "L<": cut(NOT_TAKEN), "C<": cut(ONE_TRY)},
     ),
     "a confirmation of zeros": Bug(
-        SPLIT, confirms(lambda client: bytes(32)), {"K> L< C<": said(CONFIRMATION)}
+        SPLIT,
+        confirms(lambda client: bytes(32)),
+        {"K> L<": said(CONFIRMATION), "C<": said(spent(CONFIRMATION))},
     ),
     "a confirmation with another label": Bug(
         SPLIT,
@@ -432,7 +441,7 @@ BUGS: dict[str, Bug] = {
                 client.handshake_hash, client.exporter_secret, b"e2ee confirmation", 32
             )
         ),
-        {"K> L< C<": said(CONFIRMATION)},
+        {"K> L<": said(CONFIRMATION), "C<": said(spent(CONFIRMATION))},
     ),
     "a confirmation with salt and secret swapped": Bug(
         SPLIT,
@@ -441,7 +450,7 @@ BUGS: dict[str, Bug] = {
                 client.exporter_secret, client.handshake_hash, b"e2ee confirmation v1", 32
             )
         ),
-        {"K> L< C<": said(CONFIRMATION)},
+        {"K> L<": said(CONFIRMATION), "C<": said(spent(CONFIRMATION))},
     ),
     "half a confirmation": Bug(
         SPLIT,
@@ -460,22 +469,22 @@ BUGS: dict[str, Bug] = {
     "a payload whose padding is not zero": Bug(
         PAYLOAD,
         result(lambda p: p[:-1] + b"\1"),
-        {"M> K> L> C> M< K< L< C<": said(PAYLOAD_PADDING)},
+        {"M> K> L> C> M< K< L<": said(PAYLOAD_PADDING), "C<": said(spent(PAYLOAD_PADDING))},
     ),
     "a payload whose length is too long": Bug(
         PAYLOAD,
         result(lambda p: b"\xff\xff" + p[2:]),
-        {"M> K> L> C> M< K< L< C<": said(PAYLOAD_PADDING)},
+        {"M> K> L> C> M< K< L<": said(PAYLOAD_PADDING), "C<": said(spent(PAYLOAD_PADDING))},
     ),
     "a payload whose length is one too short": Bug(
         PAYLOAD,
         result(lambda p: struct.pack(">H", int.from_bytes(p[:2], "big") - 1) + p[2:]),
-        {"M> K> L> C> M< K< L< C<": said(PAYLOAD_PADDING)},
+        {"M> K> L> C> M< K< L<": said(PAYLOAD_PADDING), "C<": said(spent(PAYLOAD_PADDING))},
     ),
     "a payload whose length is in little-endian order": Bug(
         PAYLOAD,
         result(lambda p: p[1::-1] + p[2:]),
-        {"M> K> L> C> M< K< L< C<": said(PAYLOAD_PADDING)},
+        {"M> K> L> C> M< K< L<": said(PAYLOAD_PADDING), "C<": said(spent(PAYLOAD_PADDING))},
     ),
     "a payload of zeros": Bug(
         PAYLOAD,
@@ -483,7 +492,8 @@ BUGS: dict[str, Bug] = {
         {
             "M> L> M< K< L<": said(NOT_A_PAYLOAD),
             "K>": said(NOT_A_KNOWN_PAYLOAD),
-            "C> C<": said(NOT_A_CODE_PAYLOAD),
+            "C>": said(NOT_A_CODE_PAYLOAD),
+            "C<": said(spent(NOT_A_CODE_PAYLOAD)),
         },
     ),
     "a payload of 511 bytes": Bug(
@@ -505,7 +515,8 @@ BUGS: dict[str, Bug] = {
         {
             "M> L> M< K< L<": said(NOT_A_PAYLOAD),
             "K>": said(NOT_A_KNOWN_PAYLOAD),
-            "C> C<": said(NOT_A_CODE_PAYLOAD),
+            "C>": said(NOT_A_CODE_PAYLOAD),
+            "C<": said(spent(NOT_A_CODE_PAYLOAD)),
         },
     ),
     "a payload without certificate": Bug(
@@ -514,7 +525,8 @@ BUGS: dict[str, Bug] = {
         {
             "M> L> M< K< L<": said(NOT_A_PAYLOAD),
             "K>": said(NOT_A_KNOWN_PAYLOAD),
-            "C> C<": said(NOT_A_CODE_PAYLOAD),
+            "C>": said(NOT_A_CODE_PAYLOAD),
+            "C<": said(spent(NOT_A_CODE_PAYLOAD)),
         },
     ),
     "a payload with one more member": Bug(
@@ -549,35 +561,40 @@ BUGS: dict[str, Bug] = {
         certifies(SOMEBODY, identity=SOMEBODY.public_key().public_bytes_raw()),
         {
             "K>": said(NOT_ADMITTED),
-            "C> C<": said(NOT_COMMITTED),
+            "C>": said(NOT_COMMITTED),
+            "C<": said(spent(NOT_COMMITTED)),
             "K< L<": said(unexpected(id_of(SOMEBODY.public_key().public_bytes_raw()))),
         },
     ),
     "a certificate in another identity's name": Bug(
         CERTIFICATE,
         certifies(identity=SOMEBODY.public_key().public_bytes_raw()),
-        {"M> K> L> C> M< K< L< C<": said(FORGED)},
+        {"M> K> L> C> M< K< L<": said(FORGED), "C<": said(spent(FORGED))},
     ),
     "a certificate signed by somebody else": Bug(
-        CERTIFICATE, certifies(SOMEBODY), {"M> K> L> C> M< K< L< C<": said(FORGED)}
+        CERTIFICATE,
+        certifies(SOMEBODY),
+        {"M> K> L> C> M< K< L<": said(FORGED), "C<": said(spent(FORGED))},
     ),
     "a certificate for another device key": Bug(
         CERTIFICATE,
         certifies(static_key=bytes([9]).ljust(32, b"\0")),
-        {"M> K> L> C> M< K< L< C<": said(OTHER_DEVICE)},
+        {"M> K> L> C> M< K< L<": said(OTHER_DEVICE), "C<": said(spent(OTHER_DEVICE))},
     ),
     "a certificate that has expired": Bug(
         CERTIFICATE,
         certifies(not_after=1_000_000_000),
-        {"M> K> L> C> M< K< L< C<": said(NOT_VALID_NOW)},
+        {"M> K> L> C> M< K< L<": said(NOT_VALID_NOW), "C<": said(spent(NOT_VALID_NOW))},
     ),
     "a certificate that is not valid yet": Bug(
         CERTIFICATE,
         certifies(not_before=2**53 - 1),
-        {"M> K> L> C> M< K< L< C<": said(NOT_VALID_NOW)},
+        {"M> K> L> C> M< K< L<": said(NOT_VALID_NOW), "C<": said(spent(NOT_VALID_NOW))},
     ),
     "a certificate of version 2": Bug(
-        CERTIFICATE, certifies(version=2), {"M> K> L> C> M< K< L< C<": said(NOT_A_CERTIFICATE)}
+        CERTIFICATE,
+        certifies(version=2),
+        {"M> K> L> C> M< K< L<": said(NOT_A_CERTIFICATE), "C<": said(spent(NOT_A_CERTIFICATE))},
     ),
     "a certificate whose version is a text": Bug(
         CERTIFICATE, certifies(version="1"), {"M> M<": said(NOT_A_CERTIFICATE)}
@@ -630,7 +647,7 @@ BUGS: dict[str, Bug] = {
     "a signature with one bit wrong": Bug(
         CERTIFICATE,
         result(lambda pair: (pair[0], bytes([pair[1][0] ^ 1]) + pair[1][1:])),
-        {"M> K> L> C> M< K< L< C<": said(FORGED)},
+        {"M> K> L> C> M< K< L<": said(FORGED), "C<": said(spent(FORGED))},
     ),
     "a signature of zeros": Bug(
         CERTIFICATE, signs(lambda me, text: bytes(64)), {"M> M<": said(FORGED)}
@@ -638,7 +655,7 @@ BUGS: dict[str, Bug] = {
     "a signature without label": Bug(
         CERTIFICATE,
         signs(lambda me, text: me.identity.sign(text)),
-        {"M> K> L> C> M< K< L< C<": said(FORGED)},
+        {"M> K> L> C> M< K< L<": said(FORGED), "C<": said(spent(FORGED))},
     ),
     "a signature of 63 bytes": Bug(
         CERTIFICATE,
@@ -826,7 +843,7 @@ BUGS: dict[str, Bug] = {
     "a wrong commitment": Bug(
         USE,
         after(lambda client, suite: setattr(client, "commitment", bytes(32))),
-        {"C> C<": said(NOT_COMMITTED)},
+        {"C>": said(NOT_COMMITTED), "C<": said(spent(NOT_COMMITTED))},
     ),
     "no commitment": Bug(
         USE,
@@ -834,10 +851,18 @@ BUGS: dict[str, Bug] = {
         {"C> C<": cut(TRUNCATED)},
     ),
     "another nonce than the one committed to": Bug(
-        PAYLOAD, payload_with(nonce=bytes(32)), {"C> C<": said(NOT_COMMITTED)}
+        PAYLOAD,
+        payload_with(nonce=bytes(32)),
+        {"C>": said(NOT_COMMITTED), "C<": said(spent(NOT_COMMITTED))},
     ),
-    "no nonce": Bug(PAYLOAD, payload_with(nonce=None), {"C> C<": said(NOT_A_CODE_PAYLOAD)}),
+    "no nonce": Bug(
+        PAYLOAD,
+        payload_with(nonce=None),
+        {"C>": said(NOT_A_CODE_PAYLOAD), "C<": said(spent(NOT_A_CODE_PAYLOAD))},
+    ),
     "a nonce of 31 bytes": Bug(
-        PAYLOAD, payload_with(nonce=bytes(31)), {"C> C<": said(NOT_A_CODE_PAYLOAD)}
+        PAYLOAD,
+        payload_with(nonce=bytes(31)),
+        {"C>": said(NOT_A_CODE_PAYLOAD), "C<": said(spent(NOT_A_CODE_PAYLOAD))},
     ),
 }

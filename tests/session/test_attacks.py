@@ -726,11 +726,17 @@ def test_whoever_has_alices_device_key_can_pose_as_her_which_is_what_it_is_for()
 # Injection before keys (Terrapin, CVE-2023-48795): extra bytes in each gap, records cut off after.
 
 
+GAPS = ("before 1", "after hello", "before 2", "after answer", "before 3", "after 3")
+
+
+@pytest.mark.attack(14)
 @pytest.mark.parametrize(
     "extra", [b"\0", b"e2ee\x01\x00\x00\x01", bytes(50), b"\x00\x13" + bytes(19)]
 )
-def test_extra_bytes_in_any_gap_of_the_opening_are_refused(extra: bytes) -> None:
-    for gap in ("before 1", "after hello", "before 2", "after answer", "before 3", "after 3"):
+def test_extra_bytes_in_any_gap_of_the_opening_are_refused(
+    extra: bytes, figure: Callable[[str], None]
+) -> None:
+    for gap in GAPS:
         alice, bob = Session.initiator(ALICE), Session.responder(BOB)
         with pytest.raises(ProtocolError):  # noqa: PT012 -- where it fails depends on the gap
             first = alice.data_to_send()
@@ -755,9 +761,16 @@ def test_extra_bytes_in_any_gap_of_the_opening_are_refused(extra: bytes) -> None
             bob.receive_data(third + record)
             bob.receive_eof()
         assert State.FAILED in (alice.state, bob.state)
+    figure(
+        f"injection: extra bytes, {len(extra)} at once, in {len(GAPS)} of {len(GAPS)} gaps of an "
+        "opening refused"
+    )
 
 
-def test_the_first_records_after_the_keys_cannot_be_cut_off_unseen() -> None:
+@pytest.mark.attack(14)
+def test_the_first_records_after_the_keys_cannot_be_cut_off_unseen(
+    figure: Callable[[str], None],
+) -> None:
     for lost in range(1, 5):
         alice, bob = opened()
         records = []
@@ -766,6 +779,7 @@ def test_the_first_records_after_the_keys_cannot_be_cut_off_unseen() -> None:
             records.append(alice.data_to_send())
         with pytest.raises(DecryptionError):
             bob.receive_data(b"".join(records[lost:]))
+    figure("injection: the loss of the first 1, 2, 3 and 4 of 5 records noticed at the next one")
 
 
 def test_nothing_can_be_sent_or_delivered_before_the_peer_is_authenticated() -> None:
