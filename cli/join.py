@@ -38,8 +38,6 @@ ENVIRONMENT = "E2EE_INVITATION"
 
 MAX_FILE = 65_536
 
-ONE_TRY = "A code is good for one try: ask for a new one"
-
 
 async def join(
     profile: Profile,
@@ -163,13 +161,13 @@ async def _open(
         except ConnectFailed as error:
             failure = error
         except (NotE2EE, UnsupportedSuite, UnexpectedPeer) as error:
-            what = f"at {where} somebody listens, but not for this invitation: {error}"
-            if isinstance(invitation, SpokenCode):
-                # Nobody shows an identity but who has taken the code.
-                spent = f". {ONE_TRY}" if isinstance(error, UnexpectedPeer) else ""
-                raise CliError(what + spent, Exit.INVITATION) from None
+            failure = CliError(
+                f"at {where} somebody listens, but not for this invitation: {error}",
+                Exit.INVITATION,
+            )
             # A link is not spent by it, and the address may be another machine's on this network.
-            failure = CliError(what, Exit.INVITATION)
+            if isinstance(invitation, SpokenCode):
+                raise failure from None
         except WrongCode as error:
             raise CliError(
                 f"{error}. It can't be used again, by anybody: ask for a new one", Exit.INVITATION
@@ -179,6 +177,8 @@ async def _open(
         except ProtocolError as error:
             if not isinstance(invitation, SpokenCode):
                 raise
-            raise CliError(f"{error}. {ONE_TRY}", exit_code(error)) from None
+            raise CliError(
+                f"{error}. A code is good for one try: ask for a new one", exit_code(error)
+            ) from None
     assert failure is not None
     raise failure
