@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn, TypeVar
 
+from e2ee._one_at_a_time import OneAtATime
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.certificate import Peer
 from e2ee.code_offer import CodeOffer
@@ -43,7 +44,8 @@ class Session(Uncopyable):
 
     Feed it what arrives (``receive_data``, and ``receive_eof`` when the stream ends) and send
     what it gives (``data_to_send``, after every other call). It does no I/O, reads no clock and
-    keeps no thread; calls from two threads at once are not allowed.
+    keeps no thread. A call while another is under way, from a second thread or from what the
+    first one calls, raises UsageError and changes nothing.
 
     A ProtocolError is final: the keys are dropped and every later call raises it again.
     """
@@ -54,6 +56,7 @@ class Session(Uncopyable):
         "_handshake_hash",
         "_layer",
         "_limits",
+        "_one_at_a_time",
         "_opening",
         "_padding",
         "_process",
@@ -63,6 +66,7 @@ class Session(Uncopyable):
 
     def __init__(self, opening: Opening, limits: Limits, padding: Padding) -> None:
         self._process = this_process()
+        self._one_at_a_time = OneAtATime()
         self._opening: Opening | None = opening
         self._layer: RecordLayer | None = None
         self._limits = limits
@@ -176,20 +180,21 @@ class Session(Uncopyable):
         Raises a ProtocolError, which is final; what the same bytes had told before the fault is
         in its ``events``. Raises UsageError for what is not bytes.
         """
-        self._check_alive()
-        # Nobody can change bytes while they are worked on; of anything else a copy is taken.
-        received = memoryview(data if type(data) is bytes else bytes(_as_bytes(data)))
-        events: list[Event] = []
-        try:
-            for event in self._receive(received):
-                events.append(event)  # noqa: PERF402 -- one by one: a fault must not lose them
-        except ProtocolError as error:
-            error.events = tuple(events)
-            self._fail(error)
-        except BaseException:
-            self._drop(_interrupted())
-            raise
-        return events
+        with self._one_at_a_time:
+            self._check_alive()
+            # Nobody can change bytes while they are worked on; of anything else a copy is taken.
+            received = memoryview(data if type(data) is bytes else bytes(_as_bytes(data)))
+            events: list[Event] = []
+            try:
+                for event in self._receive(received):
+                    events.append(event)  # noqa: PERF402 -- one by one: a fault must not lose them
+            except ProtocolError as error:
+                error.events = tuple(events)
+                self._fail(error)
+            except BaseException:
+                self._drop(_interrupted())
+                raise
+            return events
 
     def _receive(self, data: memoryview) -> Iterator[Event]:
         if self._opening is not None:
@@ -220,14 +225,15 @@ class Session(Uncopyable):
 
         Raises Truncated unless the peer had closed the session first.
         """
-        self._check_alive()
-        if self.state is not State.CLOSED:
-            self._fail(
-                (self._opening and self._opening.cut())
-                or Truncated(
-                    "the connection ended in the middle: it was cut, not closed by the peer"
+        with self._one_at_a_time:
+            self._check_alive()
+            if self.state is not State.CLOSED:
+                self._fail(
+                    (self._opening and self._opening.cut())
+                    or Truncated(
+                        "the connection ended in the middle: it was cut, not closed by the peer"
+                    )
                 )
-            )
 
     # Sending.
 
@@ -237,14 +243,15 @@ class Session(Uncopyable):
         Raises UsageError (before the handshake has completed, too large, or not bytes) or
         SessionClosed.
         """
-        layer = self._established()
-        data = _as_bytes(message)
-        if data.nbytes > self._limits.max_message_size:
-            raise UsageError(
-                f"a message of {data.nbytes} bytes is above the limit of "
-                f"{self._limits.max_message_size}"
-            )
-        self._do(lambda: layer.send(data))
+        with self._one_at_a_time:
+            layer = self._established()
+            data = _as_bytes(message)
+            if data.nbytes > self._limits.max_message_size:
+                raise UsageError(
+                    f"a message of {data.nbytes} bytes is above the limit of "
+                    f"{self._limits.max_message_size}"
+                )
+            self._do(lambda: layer.send(data))
 
     def data_to_send(self) -> bytes:
         """Everything that is now to be sent to the peer, once; b"" when there is nothing.
@@ -252,9 +259,10 @@ class Session(Uncopyable):
         After a failure this gives the refusal that explains it to the peer, where there is one,
         and then raises the error.
         """
-        if self._error is None or not self._unsent:
-            self._check_alive()
-        return self._do(self._take)
+        with self._one_at_a_time:
+            if self._error is None or not self._unsent:
+                self._check_alive()
+            return self._do(self._take)
 
     def _take(self) -> bytes:
         data = self._unsent
@@ -279,19 +287,23 @@ class Session(Uncopyable):
         Does nothing when the session is closed already. Raises UsageError before the handshake
         has completed: there is nothing to close then, drop the session and the stream.
         """
-        self._do(self._established().close)
+        with self._one_at_a_time:
+            self._do(self._established().close)
 
     def update_key(self) -> None:
         """Replace our sending key now. It happens by itself at the limits; see Limits."""
-        self._do(self._established().update_key)
+        with self._one_at_a_time:
+            self._do(self._established().update_key)
 
     def refresh(self) -> None:
         """Start a fresh key agreement, unless one is under way; KeysRefreshed tells its end."""
-        self._do(self._established().refresh)
+        with self._one_at_a_time:
+            self._do(self._established().refresh)
 
     def ping(self) -> None:
         """Ask for a sign of life: the peer's session answers with bytes, without an event."""
-        self._do(self._established().ping)
+        with self._one_at_a_time:
+            self._do(self._established().ping)
 
     # Binding.
 
@@ -302,15 +314,16 @@ class Session(Uncopyable):
         in bytes, 1 to 8,160. Refreshes do not change the secret, another length does. SPEC.md
         section 9.8. Raises UsageError.
         """
-        self._established()
-        if type(length) is not int or not 1 <= length <= MAX_EXPORT_LENGTH:
-            raise UsageError(f"an export has 1 to {MAX_EXPORT_LENGTH} bytes")
-        try:
-            name = label.encode() if isinstance(label, str) else bytes(_as_bytes(label))
-        except UnicodeEncodeError:
-            raise UsageError("a label is text that has an encoding, or bytes") from None
-        info = EXPORTER_LABEL + length.to_bytes(2) + name
-        return HASHES["SHA256"].hkdf(self._handshake_hash, self._exporter_secret, length, info)
+        with self._one_at_a_time:
+            self._established()
+            if type(length) is not int or not 1 <= length <= MAX_EXPORT_LENGTH:
+                raise UsageError(f"an export has 1 to {MAX_EXPORT_LENGTH} bytes")
+            try:
+                name = label.encode() if isinstance(label, str) else bytes(_as_bytes(label))
+            except UnicodeEncodeError:
+                raise UsageError("a label is text that has an encoding, or bytes") from None
+            info = EXPORTER_LABEL + length.to_bytes(2) + name
+            return HASHES["SHA256"].hkdf(self._handshake_hash, self._exporter_secret, length, info)
 
     # Dying.
 
