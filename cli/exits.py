@@ -84,6 +84,7 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (ProtocolError, Exit.NETWORK),
     (UsageError, Exit.USAGE),
     (BrokenPipeError, Exit.BROKEN_PIPE),
+    (OSError, Exit.FILES),
 )
 """The first that fits counts."""
 

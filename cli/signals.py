@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import selectors
 import signal
+import socket
 from collections.abc import Coroutine
 from typing import Any
 
@@ -20,9 +22,23 @@ _STOPPED = {
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run to the end. The first signal cancels the work, which may take a moment to say goodbye;
-    a second one ends the program at once. Raises what the work raises; CliError after a signal.
+    a second one ends the program at once. Raises what the work raises; CliError after a signal;
+    OSError where the system has no file descriptors for it.
     """
+    try:
+        _check_descriptors()
+    except OSError:
+        work.close()
+        raise
     asyncio.run(_with_signals(work))
+
+
+def _check_descriptors() -> None:
+    """Raises OSError."""
+    # A loop that gets only some of those that it needs leaves a traceback behind.
+    with selectors.DefaultSelector():
+        for end in socket.socketpair():
+            end.close()
 
 
 async def _with_signals(work: Coroutine[Any, Any, None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,10 @@ BACKLOG = 100
 
 ACCEPT_PAUSE = 0.1
 """Seconds until a listener tries again, after the system could not give it a connection."""
+
+SPARED_DESCRIPTORS = 32
+"""File descriptors that a listener leaves to the rest of its program: however many connections
+there are, its files can be opened."""
 
 MUTE_MARGIN = 0.1
 """Seconds beyond the handshake's deadline at which a mute listener resets a stranger, so that the
@@ -155,6 +160,13 @@ async def _connect_to_any(host: str, port: int) -> TcpStream:
     raise failure
 
 
+def _is_spared(connection: socket.socket) -> bool:
+    """Whether this connection has a descriptor that is meant for other things."""
+    # A new descriptor has the lowest number that is free.
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit != resource.RLIM_INFINITY and connection.fileno() >= limit - SPARED_DESCRIPTORS
+
+
 def _with_scope(address: tuple[Any, ...]) -> str:
     """The host of a socket address; of a link-local one with its interface."""
     host, scope = str(address[0]), address[3] if len(address) > 3 else 0
@@ -219,6 +231,9 @@ class Listener:
                 loop.remove_reader(listening)
                 loop.call_later(ACCEPT_PAUSE, self._watch, listening)
                 return
+            if _is_spared(connection):
+                connection.close()
+                continue
             connection.setblocking(False)
             self._take(connection, address)
 
