@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from e2ee._uncopyable import Uncopyable
 from e2ee.contacts import ContactBook
 from e2ee.errors import ContactFileBusy, ContactFileError
 from e2ee.identity import Identity
@@ -31,7 +32,7 @@ _NONCE = bytes(12)
 _LENGTH_PREFIX = 4
 
 
-class ContactFile:
+class ContactFile(Uncopyable):
     """A ContactStore in a file that only this identity can read."""
 
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:

@@ -12,14 +12,16 @@ import secrets
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from e2ee._uncopyable import Uncopyable
 from e2ee.errors import ConversationBusy, ConversationFileError, UsageError
 from e2ee.identity import Identity
 from e2ee.private_file import as_path
@@ -59,13 +61,14 @@ _BEGIN = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
 _BEGIN_INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
-class _Opened(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class _Opened(Uncopyable):
     connection: sqlite3.Connection
     cipher: AESGCM
     names: HMAC
 
 
-class ConversationDatabase:
+class ConversationDatabase(Uncopyable):
     """Opened when it is first used. One thread at a time may use it."""
 
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:

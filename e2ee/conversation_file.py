@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from e2ee._uncopyable import Uncopyable
 from e2ee.contact_state import find, find_or_make, open_state
 from e2ee.conversation_database import ConversationDatabase
 from e2ee.errors import ConversationBusy, ConversationFileError, UsageError
@@ -42,7 +43,7 @@ class Entry:
     message: str = ""
 
 
-class ConversationFile:
+class ConversationFile(Uncopyable):
     """Opened, and made, when it is first used: 0600, and useless without the identity.
 
     Each method raises ConversationFileError, for a file that is damaged, another identity's, of a

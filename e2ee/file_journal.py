@@ -7,6 +7,7 @@ import struct
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from e2ee._uncopyable import Uncopyable
 from e2ee.contact_state import ContactState, find_or_make, store
 from e2ee.conversation_database import ConversationDatabase
 from e2ee.errors import UsageError
@@ -23,7 +24,7 @@ from e2ee.journal import (
 _TIME = struct.Struct(">d")
 
 
-class FileJournal:
+class FileJournal(Uncopyable):
     """A Journal, as long as its owner holds the lock of this contact's conversation.
 
     Each method raises ConversationFileError, and UsageError once ``closed`` is true.

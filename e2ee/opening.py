@@ -93,8 +93,8 @@ Admit = Callable[[Peer, int], bool]
 """Whether a caller is a contact, and its sequence number above all before; stores that number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+@dataclass(frozen=True, slots=True, repr=False)
+class Accepted(Uncopyable):
     """What a responder accepts: suites of first meetings, and what it needs for the others."""
 
     suites: tuple[Suite, ...] = ()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from e2ee._uncopyable import Uncopyable
 from e2ee.certificate import Peer
 from e2ee.errors import (
     E2EEError,
@@ -61,7 +62,7 @@ class Timeouts:
     close: float = 35
 
 
-class Channel:
+class Channel(Uncopyable):
     """Messages to and from an authenticated peer. Get one with ``await Channel.open(…)``.
 
     ``async for message in channel`` ends when the peer has closed, and raises where the stream
