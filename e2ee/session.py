@@ -12,7 +12,7 @@ from e2ee._one_at_a_time import OneAtATime
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.certificate import Peer
 from e2ee.code_offer import CodeOffer
-from e2ee.errors import E2EEError, ProtocolError, Truncated, UsageError
+from e2ee.errors import E2EEError, ProtocolError, SessionClosed, Truncated, UsageError
 from e2ee.events import Event, HandshakeCompleted
 from e2ee.identity import Identity
 from e2ee.ids import decode_id
@@ -327,6 +327,17 @@ class Session(Uncopyable):
 
     # Dying.
 
+    def discard(self) -> None:
+        """Drop all keys at once, and what was to be sent; the peer is told nothing.
+
+        Every later call raises SessionClosed, or the error that had ended the session before.
+        Without it the keys go with the session itself, and those of records when both have closed.
+        What remains in the memory of the process: SPEC.md section 14.
+        """
+        check_process(self._process)
+        self._drop(self._error or SessionClosed("the session was discarded"))
+        self._unsent = b""
+
     def _established(self) -> RecordLayer:
         self._check_alive()
         if self._layer is None:
@@ -342,7 +353,7 @@ class Session(Uncopyable):
         self._drop(error)
         raise error.with_traceback(None) from None
 
-    def _drop(self, error: ProtocolError) -> None:
+    def _drop(self, error: E2EEError) -> None:
         # What led to it has a traceback, whose frames would keep the keys alive.
         error.__context__ = error.__cause__ = None
         self._error = error.with_traceback(None)

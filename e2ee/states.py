@@ -14,4 +14,4 @@ class State(Enum):
     CLOSED = "closed"
     """Both sides have closed: finished, with nothing missing."""
     FAILED = "failed"
-    """Dead for good; every call raises the error that ended it."""
+    """Dead for good, or discarded; every call raises the error that ended it."""

@@ -79,8 +79,9 @@ class CipherState(Uncopyable):
         self._aead = self._cipher.aead(sealed[:KEY_LENGTH])
 
     def forbid(self, reason: str) -> None:
-        """Make every further use raise UsageError with this reason."""
-        self._error = UsageError(reason)
+        """Drop the key, and make every further use raise UsageError with this reason."""
+        if self._error is None:
+            self._die(UsageError(reason))
 
     def _check_usable(self) -> None:
         if self._error is not None:

@@ -264,6 +264,8 @@ class RecordLayer(Uncopyable):
                     raise UnexpectedMessage("the peer closed in the middle of a message")
                 self.close()
                 self.state = State.CLOSED
+                # Nothing is sealed or opened any more.
+                del self._send, self._receive, self._refresh
                 yield Closed()
             case KeyUpdate():
                 self._receive.rekey()
