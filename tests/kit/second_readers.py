@@ -5,6 +5,11 @@ from __future__ import annotations
 from .case import Case
 from .second_client import WORDS, second
 
+UNREAD_FOLDERS = frozenset(
+    {"backup", "contact_file", "file_message", "identity_file", "pipe_message", "safety_number"}
+)
+"""Of which it can read nothing."""
+
 CHAT = ("text", "receipt", "name")
 """The kinds of chat messages that it knows as they are today."""
 
@@ -19,7 +24,7 @@ DIFFERS = {
 
 
 def can_read(case: Case) -> bool:
-    """It has no files, pipes or backups, compares no safety numbers, and reads codes in ASCII."""
+    """Not what it never had: other kinds of texts and messages, codes that are not in ASCII."""
     if case["kind"] == "chat-message":
         return (
             case.name.removeprefix("valid/chat_message_")
