@@ -110,9 +110,9 @@ def test_the_second_client_does_what_each_case_says(folder: str, figure: Figure)
                 differences.append(f"{case.name}: {read}")
         else:
             continue
-        count += 1
+        count += case.name not in second_readers.DIFFERS
     assert differences == []
-    figure(f"kit, {folder}, second client: {count} of {len(cases(folder))} cases, all it can read")
+    figure(f"kit, {folder}, second client: {count} of {len(cases(folder))} cases")
 
 
 def test_the_files_are_made_again_byte_for_byte(figure: Figure) -> None:
