@@ -22,14 +22,15 @@ RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 LINGER = 2.0
 """Seconds that both ends of a connection that was cut have to close it too."""
 
-Kind = Literal["cut", "reset", "half-cut", "stall"]
+Kind = Literal["cut", "reset", "half-cut", "stall", "timeout"]
 
 
 @dataclass(frozen=True)
 class Fault:
     """``cut`` -- FIN to both ends. ``reset`` -- RST to both. ``half-cut`` -- FIN to one of them,
     while the other direction goes on. ``stall`` -- nothing moves for ``seconds``, and then all of
-    it does. ``after`` -- so many bytes, of both directions together, since the fault before.
+    it does. ``timeout`` -- nothing moves any more, and after ``seconds`` both ends are reset.
+    ``after`` -- so many bytes, of both directions together, since the fault before.
     """
 
     kind: Kind
@@ -40,13 +41,17 @@ class Fault:
 @dataclass(frozen=True)
 class Line:
     """One connection: at most ``slice`` bytes at a time, each ``latency`` seconds late, in each
-    direction ``rate`` bytes a second, and the faults that befall it, in order.
+    direction ``rate`` bytes a second, and the faults that befall it, in order. An end that one
+    side closes is closed ``slow_close`` seconds later at the other. ``down`` -- it is reset as soon
+    as it is there.
     """
 
     faults: Iterator[Fault]
     slice: int = CHUNK
     latency: float = 0
     rate: float = float("inf")
+    slow_close: float = 0
+    down: bool = False
 
 
 Weather = Callable[[random.Random, int], Line]
@@ -114,6 +119,9 @@ class Proxy:
         self.done["connection"] += 1
         writers = [writer]
         try:
+            if line.down:
+                reset(writers)
+                return
             with contextlib.suppress(OSError):
                 back, forth = await asyncio.open_connection(*self.target)
                 writers.append(forth)
@@ -156,6 +164,7 @@ class _Connection:
                     await asyncio.sleep(delay)
                 await self._pass(data, writer)
             await self._proxy.flowing()
+            await asyncio.sleep(self._line.slow_close)
             if writer not in self._deaf:
                 self._deafen(writer)
 
@@ -163,7 +172,7 @@ class _Connection:
         while self._fault is not None and self._counted + len(data) > self._fault.after:
             allowed = self._fault.after - self._counted
             fault, self._counted = self._fault, 0
-            over = fault.kind in {"cut", "reset"}
+            over = fault.kind in {"cut", "reset", "timeout"}
             self._fault = None if over else next(self._line.faults, None)
             await self._write(data[:allowed], writer)
             data = data[allowed:]
@@ -188,6 +197,10 @@ class _Connection:
             case "stall":
                 self._stalled_until = asyncio.get_running_loop().time() + fault.seconds
                 await asyncio.sleep(fault.seconds)
+            case "timeout":
+                self._deaf.update(self._writers)
+                loop = asyncio.get_running_loop()
+                loop.call_later(fault.seconds, reset, self._writers)
             case "reset":
                 reset(self._writers)
             case "half-cut":
