@@ -37,6 +37,7 @@ def stormy(bad_link: Any, left: Iterator[int], chance: random.Random, number: in
     return bad_link.Line(faults())
 
 
+@pytest.mark.attack(55)
 @pytest.mark.timeout(300)
 def test_a_file_arrives_once_and_whole_over_a_link_that_breaks_a_hundred_times(
     people: Any, bad_link: Any, tmp_path: Path, figure: Callable[[str], None]

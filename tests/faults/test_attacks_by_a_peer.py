@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psutil
+import pytest
 
 from e2ee import Identity
 from e2ee.errors import E2EEError
@@ -168,6 +169,7 @@ def memory(run: Any) -> float:
     return float(psutil.Process(run.process.pid).memory_info().rss)
 
 
+@pytest.mark.attack(60)
 def test_no_word_of_a_peer_ends_a_listener_or_holds_up_another_person(
     people: Any, peers: Any, figure: Callable[[str], None]
 ) -> None:
@@ -197,6 +199,7 @@ def test_no_word_of_a_peer_ends_a_listener_or_holds_up_another_person(
     )
 
 
+@pytest.mark.attack(54)
 def test_a_flood_of_texts_at_a_slow_reader_is_held_back_and_holds_up_nobody(
     people: Any, peers: Any, figure: Callable[[str], None]
 ) -> None:

@@ -60,6 +60,7 @@ def texts_of(who: str, count: int) -> list[str]:
     return [f"{who}{number} {'.' * chance.randrange(400)}" for number in range(count)]
 
 
+@pytest.mark.attack(55)
 @pytest.mark.timeout(100 * TIMES + 50)
 def test_each_text_arrives_once_and_in_order_over_a_link_that_breaks_a_hundred_times(
     people: Any, bad_link: Any, figure: Callable[[str], None]

@@ -209,6 +209,7 @@ async def run(seed: int) -> str:
     return "all messages" if error is None else type(error).__name__
 
 
+@pytest.mark.attack(55)
 @pytest.mark.timeout(180)
 async def test_every_faulty_network_gives_all_messages_or_a_clear_error_in_bounded_time(
     figure: Callable[[str], None],
