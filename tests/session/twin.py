@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from e2ee import Identity, Session
 from e2ee._uncopyable import Uncopyable
+from e2ee.code_offer import CodeOffer
 from e2ee.handshake import CipherState, Handshake
 from e2ee.handshake.symmetric_state import SymmetricState
 from e2ee.opening import Opening
+from e2ee.pake import CPace
 from e2ee.record import RecordLayer
 from e2ee.record.framing import MessageReader, RecordReader
 from e2ee.record.refresh import Refresh
@@ -27,9 +29,12 @@ CHANGING = (
     Refresh,
     RecordReader,
     MessageReader,
+    CPace,
 )
 """What a session is made of and changes as it runs; all else in it stays as it is, and is shared:
 keys, identities, limits."""
+OF_THE_APPLICATION = (Identity, CodeOffer)
+"""One for many sessions, and so for twins. A spoken code that one of them takes is taken."""
 
 S = TypeVar("S", bound=Session)
 
@@ -69,5 +74,5 @@ _slots: dict[type, tuple[str, ...] | None] = {}
 def _slots_of(kind: type) -> tuple[str, ...] | None:
     if issubclass(kind, CHANGING):
         return tuple(name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))
-    assert not issubclass(kind, Uncopyable) or kind is Identity, f"{kind} may change too"
+    assert not issubclass(kind, Uncopyable) or kind in OF_THE_APPLICATION, f"{kind} may change too"
     return None
