@@ -119,7 +119,7 @@ PLAIN = (
     "certificate", "contact_state", "contacts", "conversation.", "conversation_file.Entry",
     "events", "file_events", "file_messages", "file_receiver", "file_sender", "file_transfer",
     "journal", "messages", "nearby_tag", "opening.KnownDevice", "primitives.RunningHash",
-    "safety_number", "transport.tcp",
+    "safety_number", "transport.half_open", "transport.tcp",
 )  # fmt: skip
 """Of what is said, of what everybody may know, and of a stream's bytes: no key enters these."""
 

@@ -19,9 +19,9 @@ from e2ee.transport.tcp import connect, listen
 
 CLIENT, SERVER = Identity.generate(), Identity.generate()
 HERE = "127.0.0.1"
-TIMEOUTS = Timeouts(handshake=1.5, quiet=0.2, dead=0.8, close=2)
+TIMEOUTS = Timeouts(handshake=3, quiet=0.4, dead=1.6, close=4)
 RUNS, AT_ONCE = 200, 20
-BOUND = 10.0
+BOUND = 20.0
 """Seconds: the sum of the timeouts, and as much again for a busy machine."""
 
 
