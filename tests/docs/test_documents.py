@@ -18,8 +18,21 @@ import pytest
 from e2ee_cli.exits import Exit
 
 ROOT = Path(__file__).parent.parent.parent
-LINKED = ["docs/session.md", "docs/people.md", "docs/trust.md", "docs/scripting.md"]
+LINKED = [
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/session.md",
+    "docs/people.md",
+    "docs/trust.md",
+    "docs/scripting.md",
+    "docs/testing.md",
+]
 PYTHON_DOCUMENTS = ["README.md", "docs/session.md", "docs/trust.md"]
+
+
+def long_runs() -> list[str]:
+    commands = re.findall(r"`(python -m tests\.[^`]+)`", (ROOT / "docs/testing.md").read_text())
+    return list(dict.fromkeys(commands))
 
 
 def fenced(document: str, language: str) -> list[str]:
@@ -150,3 +163,15 @@ def test_links_inside_of_the_documents_lead_somewhere() -> None:
                 headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
                 anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
                 assert anchor in anchors, target
+
+
+@pytest.mark.parametrize("command", long_runs())
+def test_a_command_that_takes_hours_is_there_with_its_options(command: str) -> None:
+    _, _, module, *arguments = command.split()
+    path = ROOT / module.replace(".", "/")
+    [program] = [path for path in (path / "__main__.py", path.with_suffix(".py")) if path.exists()]
+    source = program.read_text()
+    assert 'if __name__ == "__main__":' in source
+    for argument in arguments:
+        if argument.startswith("--"):
+            assert f'"{argument}"' in source
