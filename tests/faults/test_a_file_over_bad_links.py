@@ -1,4 +1,4 @@
-"""A file of 200 MiB over a link that breaks a hundred times: it arrives once, and whole.
+"""A file of 64 MiB over a link that breaks a hundred times: it arrives once, and whole.
 
 E2EE_FAULTS_SEED chooses other faults than those of seed 1.
 """
@@ -17,7 +17,7 @@ import pytest
 
 SEED = int(os.environ.get("E2EE_FAULTS_SEED", "1"))
 MIB = 2**20
-SIZE = 200 * MIB
+SIZE = 64 * MIB
 FAULTS = 140
 """Then the link is good. All of them fit into the bytes of the file."""
 
@@ -30,7 +30,7 @@ def stormy(bad_link: Any, left: Iterator[int], chance: random.Random, number: in
         spared = FIRST if number == 0 else 0
         for _ in left:
             kind = chance.choice(["cut", "reset", "half-cut", "reset", "cut", "stall"])
-            after = spared + chance.randrange(2_400_000)
+            after = spared + chance.randrange(750_000)
             yield bad_link.Fault(kind, after, seconds=chance.uniform(0.02, 0.2))
             spared = 0
 

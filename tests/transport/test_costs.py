@@ -146,7 +146,7 @@ def allocated_in_pieces(message_size: int, piece: int) -> tuple[int, int]:
 @pytest.mark.attack(61)
 @pytest.mark.parametrize(
     ("size", "piece"),
-    [(25_000, 1), (2**21, 1_000), pytest.param(2**23, 1, marks=pytest.mark.nightly)],
+    [(8_000, 1), (2**21, 1_000), pytest.param(2**23, 1, marks=pytest.mark.nightly)],
 )
 def test_twice_as_many_bytes_make_twice_the_work_in_small_pieces(
     size: int, piece: int, figure: Callable[[str], None]
