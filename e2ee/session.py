@@ -334,9 +334,10 @@ class Session(Uncopyable):
         Without it the keys go with the session itself, and those of records when both have closed.
         What remains in the memory of the process: SPEC.md section 14.
         """
-        check_process(self._process)
-        self._drop(self._error or SessionClosed("the session was discarded"))
-        self._unsent = b""
+        with self._one_at_a_time:
+            check_process(self._process)
+            self._drop(self._error or SessionClosed("the session was discarded"))
+            self._unsent = b""
 
     def _established(self) -> RecordLayer:
         self._check_alive()

@@ -31,6 +31,7 @@ ITEMS = (list, tuple, dict, set, frozenset)
 CAPS: dict[tuple[str, str], int] = {
     ("Session", "_exporter_secret"): 32,
     ("Session", "_handshake_hash"): 32,
+    ("OneAtATime", "_turns"): 1,
     ("Session", "_unsent"): LONGEST_PROLOGUE + LONGEST_MESSAGE,
     ("Opening", "_buffer"): LONGEST_MESSAGE,
     ("Opening", "_commitment"): 32,
@@ -125,5 +126,6 @@ def assert_within_caps(session: Session, limits: Limits, untaken: int) -> None:
         elif place == BY_OWN_CALLS:
             cap = untaken + ANSWER
         else:
+            assert place in CAPS, f"{place} is a container without a cap"
             cap = CAPS[place]
         assert size(value) <= cap, f"{place} holds {size(value)}, above its cap of {cap}"

@@ -13,7 +13,7 @@ from e2ee._uncopyable import Uncopyable
 from e2ee.code_offer import CodeOffer
 from e2ee.handshake import CipherState, Handshake
 from e2ee.handshake.symmetric_state import SymmetricState
-from e2ee.opening import Opening
+from e2ee.opening import Accepted, Opening
 from e2ee.pake import CPace
 from e2ee.record import RecordLayer
 from e2ee.record.framing import MessageReader, RecordReader
@@ -33,7 +33,7 @@ CHANGING = (
 )
 """What a session is made of and changes as it runs; all else in it stays as it is, and is shared:
 keys, identities, limits."""
-OF_THE_APPLICATION = (Identity, CodeOffer)
+OF_THE_APPLICATION = (Identity, CodeOffer, Accepted)
 """One for many sessions, and so for twins. A spoken code that one of them takes is taken."""
 
 S = TypeVar("S", bound=Session)

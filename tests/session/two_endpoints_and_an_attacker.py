@@ -197,7 +197,9 @@ class End:
 
     @property
     def layer(self) -> RecordLayer | None:
-        return self.session._layer
+        """With its keys, while it has any."""
+        has_keys = self.session.state in (State.OPEN, State.CLOSING)
+        return self.session._layer if has_keys else None
 
 
 def settle(ends: tuple[End, End]) -> None:
@@ -386,9 +388,11 @@ class TwoEndpointsAndAnAttacker(RuleBasedStateMachine):
             "speak": end.speak,
         }
         watch.fuse = calls
-        if end.interrupted(calls_of[what]):
-            self.disturb("interruptions")
-        watch.fuse = None
+        try:
+            if end.interrupted(calls_of[what]):
+                self.disturb("interruptions")
+        finally:
+            watch.fuse = None
         if what == "receive":
             other.on_the_way.clear()
 
