@@ -188,6 +188,7 @@ def _typed() -> Iterator[bytes]:
         yield from (bytes([kind]) + text.encode() for text in texts)
     yield b"\7" + alice.public_key
     yield b"\x08" + content
+    yield b"\x08" + content[:-1]
 
 
 def _file_names() -> Iterator[bytes]:
@@ -218,6 +219,9 @@ def _identity_file() -> Iterator[bytes]:
         patch.setattr(identity_module, "write_private", lambda _, text, **__: written.append(text))
         person("alice").save(NOWHERE)
     yield from (bytes([kind]) + text for kind in (0, 1) for text in written)
+    # The last letter of a key stands for four bits and two that mean nothing.
+    key, rest = written[0].split(b"=", 1)
+    yield b"\0" + key[:-1] + bytes([key[-1] + 1]) + b"=" + rest
     yield b"\0e2ee identity, version 2\n"
     salt = "A" * 22 + "=="
     yield b"\0e2ee locked identity, version 1\nargon2id 65536 3 4\nsalt %b\nsealed AAAA\n" % (
@@ -265,6 +269,7 @@ def _files() -> Iterator[bytes]:
     whole = [1, 0, 0, 16, 1, 8, 1, 3, 0, 1, 4, 0, 15, 0, 1, 11, 0, 16, 1, 14, 1, 5, 0, 1, 12, 1, 14]
     yield bytes(whole)
     yield bytes([1, 0, 0, 16, 1, 9, 4, 1, 3, 4, 1, 4, 0, 11, 0, 1, 5, 1, 1, 14, 1, 6])
+    yield bytes([1, 0, 0, 16, 1, 8, 1, 3, 0, 1, 4, 0, 3, 1])
     member = [2, 2, 1, 0, 2, 8, 2, 3, 0, 2, 4, 0, 0, 0, 2, 5, 0, 2, 12]
     yield bytes([1, 1, 0, 1, 8, *member])
     yield bytes([1, 1, 0, 1, 10, 1, 6, 1, 0, 0, 1, 1, 13, 1, 6])

@@ -198,9 +198,14 @@ def _raised(call: Callable[[], object]) -> ProtocolError | None:
 
 
 def check(make: Make, stream: bytes, seed: int) -> Outcome:
-    """What becomes of the stream, whole; and in pieces it must be the same."""
+    """What becomes of the stream, whole; and in pieces it must be the same.
+
+    One that ends well ends there: a byte more is refused.
+    """
     whole = outcome(make, [stream])
     assert outcome(make, cut(stream, seed)) == whole
+    if whole[1] is None:
+        assert outcome(make, [stream, b"\0"])[1] is not None
     return whole
 
 
