@@ -83,17 +83,17 @@ def test_a_listener_without_descriptors_goes_on_when_it_has_some_again(
     usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     few = psutil.Process(pid).num_fds() + left
 
-    async def try_to_come() -> None:
+    async def try_to_come(patience: float) -> None:
         with contextlib.suppress(E2EEError, TimeoutError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(patience):
                 await (await come(peers, address)).hang_up()
 
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, usual[1]))
     for _ in range(3):
-        asyncio.run(try_to_come())
+        asyncio.run(try_to_come(0.5))
     assert not bob.count("connected")
     resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
-    asyncio.run(try_to_come())
+    asyncio.run(try_to_come(peers.PATIENCE))
     bob.wait_for(lambda: bob.count("connected") == 1)
     figure(f"a listener that may open {left} files more answers nobody, and then answers again")
 
