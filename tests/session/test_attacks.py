@@ -47,7 +47,7 @@ from e2ee.suites import MEETING_SUITES, SUITES
 from tests.session.twin import twin
 
 from .impostor import Impostor
-from .poisoned import assert_dead
+from .poisoned import EVERY_CALL, assert_dead
 from .watched_aead import watched_ciphers
 
 ALICE, BOB, MALLORY = Identity.generate(), Identity.generate(), Identity.generate()
@@ -816,12 +816,21 @@ def failures() -> dict[str, Callable[[], tuple[Session, ProtocolError]]]:
     }
 
 
+@pytest.mark.attack(49)
 @pytest.mark.parametrize("name", failures())
-def test_after_an_error_every_call_raises_the_same_error(name: str) -> None:
+def test_after_an_error_every_call_raises_the_same_error(
+    name: str, figure: Callable[[str], None]
+) -> None:
     session, error = failures()[name]()
     # An initiator that has not sent its opening yet does not send it after the failure.
     assert_dead(session, error)
     assert repr(session) == "<Session failed>"
+    figure(f"dead for good: after {name} {len(EVERY_CALL)} of {len(EVERY_CALL)} calls refused")
+
+
+def test_every_call_is_every_public_method_of_a_session_but_discard() -> None:
+    methods = {name for name, kind in vars(Session).items() if isinstance(kind, FunctionType)}
+    assert {name for name in methods if name[0] != "_"} == {*EVERY_CALL, "discard"}
 
 
 def reachable(root: object, wanted: type[object]) -> bool:
@@ -874,7 +883,7 @@ def test_events_from_before_the_fault_stay_valid_and_come_with_the_error() -> No
 # An oracle (Vaudenay, 2002): one text for all causes, and nothing on the wire.
 
 
-@pytest.mark.attack(32)
+@pytest.mark.attack(32, 49)
 def test_every_corruption_of_a_record_has_the_same_text_and_no_reply(
     figure: Callable[[str], None],
 ) -> None:

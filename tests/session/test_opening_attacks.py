@@ -391,6 +391,7 @@ def test_unknown_key_share_by_relaying(approach: Approach) -> None:
     assert alice.export("who", 32) == bob.export("who", 32)
 
 
+@pytest.mark.attack(7)
 def test_a_replayed_first_message_of_a_call(figure: Callable[[str], None]) -> None:
     admit = door(ALICE)
     recorded = [initiator(Approach.KNOWN, sequence=number).data_to_send() for number in (1, 2, 3)]
