@@ -116,7 +116,9 @@ class Session(Uncopyable):
         elif isinstance(invitation, SpokenCode):
             suite = CODE_AESGCM
         elif invitation is not None:
-            raise UsageError(f"a Link or a SpokenCode is needed here, not {invitation!r}")
+            raise UsageError(
+                f"a Link or a SpokenCode is needed here, not {type(invitation).__name__}"
+            )
         elif device is None and suite.approach is not Approach.MEETING:
             raise UsageError("give the device or the invitation, and the suite follows")
         opening = Opening.initiate(
@@ -372,7 +374,8 @@ class Session(Uncopyable):
 def _check_kinds(*values: tuple[object, type]) -> None:
     for value, kind in values:
         if not isinstance(value, kind):
-            raise UsageError(f"a {kind.__name__} is needed here, not {value!r}")
+            # Not the value: what was given in an identity's place may be a key.
+            raise UsageError(f"a {kind.__name__} is needed here, not {type(value).__name__}")
 
 
 def _as_bytes(data: bytes | bytearray | memoryview) -> memoryview:
