@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from e2ee._bare_errors import bare_errors
 from e2ee.errors import InvalidBackup
 from e2ee.identity import SEED_LENGTH, Identity
 from e2ee.ids import whole_word, word_list
@@ -30,6 +31,7 @@ def _words(seed: bytes) -> tuple[str, ...]:
     return tuple(reversed(chosen))
 
 
+@bare_errors
 def restore(phrase: Sequence[str], *, now: float | None = None) -> Identity:
     """The identity of a phrase, with a new device key; of each word three letters or more.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from e2ee._bare_errors import bare_errors
 from e2ee._uncopyable import Uncopyable
 from e2ee.contacts import ContactBook
 from e2ee.errors import ContactFileBusy, ContactFileError
@@ -40,6 +41,7 @@ class ContactFile(Uncopyable):
         self._path = as_path(path, ContactFileError)
         self._identity = identity
 
+    @bare_errors
     def read(self) -> ContactBook:
         """Raises ContactFileError, and leaves the file as it is."""
         if self._is_missing():

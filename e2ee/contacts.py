@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
+from e2ee._bare_errors import bare_errors
 from e2ee.certificate import Peer
 from e2ee.errors import (
     BlockedPeer,
@@ -142,6 +143,7 @@ class _Contents(WireModel):
 M = TypeVar("M", bound=WireModel)
 
 
+@bare_errors
 def _made(model: type[M], **fields: object) -> M:
     """Raises UsageError, which names the fields that cannot be so."""
     try:
@@ -178,6 +180,7 @@ class ContactBook:
     # As bytes.
 
     @classmethod
+    @bare_errors
     def from_bytes(cls, data: bytes) -> ContactBook:
         """Raises ContactFileError."""
         try:

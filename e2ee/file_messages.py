@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from e2ee._bare_errors import bare_errors
 from e2ee.errors import MalformedMessage
 from e2ee.messages import Key, WireModel, encode
 
@@ -177,6 +178,7 @@ def encode_chunk(transfer: bytes, offset: int, data: memoryview) -> bytes:
     return b"".join((_CHUNK_HEADER.pack(_CHUNK_MARK, transfer, offset), data))
 
 
+@bare_errors
 def decode_file_message(message: bytes) -> FileMessage:
     """Raises MalformedMessage."""
     if message.startswith(b"{"):

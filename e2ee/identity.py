@@ -14,6 +14,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from e2ee._bare_errors import bare_errors
 from e2ee._uncopyable import Uncopyable
 from e2ee.certificate import pad_payload, sign_certificate, verify_payload
 from e2ee.errors import (
@@ -107,6 +108,7 @@ class Identity(Uncopyable):
         return cls(identity_key, device_key, sign_certificate(identity_key, certificate))
 
     @classmethod
+    @bare_errors
     def from_seed(cls, seed: bytes, *, now: float | None = None) -> Identity:
         """The identity of this Ed25519 seed, 32 bytes, with a new device key.
 
@@ -186,6 +188,7 @@ class Identity(Uncopyable):
     # The file.
 
     @classmethod
+    @bare_errors
     def load(cls, path: str | os.PathLike[str], passphrase: str | None = None) -> Identity:
         """Read an identity file.
 
@@ -209,6 +212,7 @@ class Identity(Uncopyable):
                 f"{path} is damaged: its keys and its certificate do not fit; restore a backup"
             ) from None
 
+    @bare_errors
     def save(
         self,
         path: str | os.PathLike[str],

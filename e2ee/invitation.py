@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
+from e2ee._bare_errors import bare_errors
 from e2ee._uncopyable import Uncopyable
 from e2ee.errors import InvalidId, InvalidInvitation, InvalidPublicKey
 from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, whole_word, word_list
@@ -38,6 +39,7 @@ class SpokenCode(Uncopyable):
 
     __slots__ = ("number", "words")
 
+    @bare_errors
     def __init__(self, number: int, words: Sequence[str]) -> None:
         """Raises InvalidInvitation."""
         if not 1 <= number <= MAX_CODE_NUMBER:
@@ -55,6 +57,7 @@ class SpokenCode(Uncopyable):
         return cls(number, [secrets.choice(_code_words()) for _ in range(CODE_WORDS)])
 
     @classmethod
+    @bare_errors
     def parse(cls, text: str) -> SpokenCode:
         """Read a code as a person types it: any case, blanks or dashes between the parts, and of
         each word three letters or more. Raises InvalidInvitation, which names the wrong word only.
@@ -99,6 +102,7 @@ class Link(Uncopyable):
 
     __slots__ = ("_secret", "addresses", "expires", "identity_key")
 
+    @bare_errors
     def __init__(
         self,
         identity_key: bytes,
@@ -124,6 +128,7 @@ class Link(Uncopyable):
         self.addresses = tuple(addresses)
 
     @classmethod
+    @bare_errors
     def parse(cls, text: str) -> Link:
         """Read a link; blanks and line breaks in it do not matter. Raises InvalidInvitation."""
         text = "".join(text.split())

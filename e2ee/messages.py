@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from e2ee._bare_errors import bare_errors
 from e2ee.errors import MalformedMessage
 from e2ee.limits import MAX_KNOWN_TIME
 
@@ -223,6 +224,7 @@ def encode(message: WireModel) -> bytes:
     return message.__pydantic_serializer__.to_json(message)
 
 
+@bare_errors
 def decode(model: type[M], data: bytes) -> M:
     """Read exactly one model. Raises MalformedMessage."""
     try:
@@ -232,6 +234,7 @@ def decode(model: type[M], data: bytes) -> M:
     return _canonical(message, data)
 
 
+@bare_errors
 def decode_control(data: bytes) -> Control:
     """Read a control message. Raises MalformedMessage; an unknown kind is malformed here."""
     try:
@@ -241,6 +244,7 @@ def decode_control(data: bytes) -> Control:
     return _canonical(message, data)
 
 
+@bare_errors
 def decode_chat(data: bytes) -> ChatMessage:
     """Read a chat message; one of an unknown kind comes back as Unsupported, not looked into.
 

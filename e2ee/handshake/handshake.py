@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from e2ee._bare_errors import bare_errors
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.errors import (
     E2EEError,
@@ -51,6 +52,7 @@ class Handshake(Uncopyable):
     Raises UsageError for keys that are missing or of the wrong kind, InvalidProtocolName.
     """
 
+    @bare_errors
     def __init__(
         self,
         protocol_name: str,
@@ -82,9 +84,9 @@ class Handshake(Uncopyable):
         self._psks = list(psks)
         self._check_keys()
         if kem is not None:
-            warnings.warn("the KEM was replaced", KnownAnswerWarning, stacklevel=2)
+            warnings.warn("the KEM was replaced", KnownAnswerWarning, stacklevel=3)
         if e is not None and Token.E not in self._pre_message(own=True):
-            warnings.warn("the ephemeral key is fixed", KnownAnswerWarning, stacklevel=2)
+            warnings.warn("the ephemeral key is fixed", KnownAnswerWarning, stacklevel=3)
 
         # The prologue and the pre-messages, section 5.3, Initialize().
         self._symmetric = SymmetricState(protocol)
