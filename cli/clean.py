@@ -13,6 +13,18 @@ _SYMBOLS = frozenset({"So", "Sm"})
 _OTHER_EMOJI = frozenset("\u203c\u2049\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 """Exclamation marks and skin tones; more that can be a part of an emoji."""
 
+_LATELY_WIDE = frozenset(
+    map(
+        chr,
+        [
+            *(*range(0x2630, 0x2638), *range(0x268A, 0x2690), *range(0x4DC0, 0x4E00)),
+            *(*range(0x1D300, 0x1D357), *range(0x1D360, 0x1D377)),
+            *range(0x1F1E6, 0x1F200),
+        ],
+    )
+)
+"""Wide since Unicode 16, which terminals know before Python does; and the letters of flags."""
+
 _KEYS = frozenset("0123456789#*")
 _KEYCAP = "\u20e3"
 
@@ -85,6 +97,9 @@ def columns_of(text: str) -> int:
 
 def _width(character: str) -> int:
     """Columns, or more: terminals differ in what they join to one."""
+    if character == _EMOJI_STYLE:
+        return 1  # It makes what it styles wide.
     if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    is_wide = unicodedata.east_asian_width(character) in "WF" or character in _LATELY_WIDE
+    return 2 if is_wide else 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Callable
 
 import pytest
+import wcwidth
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from e2ee_cli.clean import clean, fold
+from e2ee_cli.clean import clean, columns_of, fold
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -86,6 +88,31 @@ def test_a_line_is_broken_between_words_where_there_are_some() -> None:
 def test_wide_characters_take_two_columns_and_marks_none() -> None:
     assert fold("日" * 20, 21, indent=0) == "日" * 10 + "\n" + "日" * 10
     assert fold("e\u0301" * 20, 21, indent=0) == "e\u0301" * 20
+
+
+def test_nothing_takes_more_columns_in_a_terminal_than_it_is_counted_for() -> None:
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(character) in {"Cn", "Co", "Cs"} or columns_of(character) == 2:
+            continue  # It is escaped, or no character is wider.
+        if clean(character) == character:
+            assert columns_of(character) >= wcwidth.wcwidth(character)
+        if clean(styled := character + "\ufe0f") == styled:
+            assert columns_of(styled) >= wcwidth.wcswidth(styled)
+
+
+@pytest.mark.attack(88)
+@pytest.mark.parametrize("wide", ["❤\ufe0f", "\u4dc0", "🇩🇪", "☰", "日", "👩\u200d🚀"])
+def test_wide_characters_do_not_bring_a_peers_words_to_the_beginning_of_a_row(
+    wide: str, figure: Callable[[str], None]
+) -> None:
+    head = "12:00 bob: "
+    attempts = 0
+    for count in range(90):
+        text = head + wide * count + "12:00 alice: it is me"
+        for row in fold(text, 80, indent=len(head)).split("\n"):
+            assert wcwidth.wcswidth(row) <= 79
+        attempts += 1
+    figure(f"rows with {wide!a}: 0 of {attempts} lines are broken by the terminal")
 
 
 @pytest.mark.parametrize("columns", [0, 1, 7])
