@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import struct
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -499,11 +500,16 @@ class Code:
     state: Literal["open", "taken", "burned"] = "open"
 
 
+SEPARATORS = "-_.,\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+
+
 def read_code(text: str, words: list[str]) -> Code:
-    for separator in "-.,":
+    text = unicodedata.normalize("NFKC", text)
+    for separator in SEPARATORS:
         text = text.replace(separator, " ")
     number, *parts = text.lower().split()
-    need(number.isdecimal() and number.isascii() and 1 <= int(number) <= 999, "number of the code")
+    need(number.isdecimal() and number.isascii() and len(number) <= 3, "number of the code")
+    need(int(number) > 0, "number of the code")
     need(len(parts) == 3, "a code has three words")
     found = []
     for part in parts:
@@ -576,19 +582,20 @@ HOST = set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:%-
 
 
 def read_link(text: str) -> Link:
-    text = of_one_case("".join(text.split()))
-    need(len(text) <= 1000 and text.startswith("e2ee:"), "not a link")
-    content = from_bech32m("invite", text.removeprefix("e2ee:"))
+    text = "".join(text.split())
+    need(len(text) <= 1000 and text[:5].lower() == "e2ee:", "not a link")
+    content = from_bech32m("invite", of_one_case(text[5:]))
     need(content[:1] == b"\1", "version of the link")
     need(len(content) > 73, "link too short")
     key, secret, expires = struct.unpack(">32s32sQ", content[1:73])
     identity_public_key(key)
+    need(expires < 2**53, "end of the link")
     rest, addresses = content[73:], []
     while rest:
         size = rest[0]
         host, port, rest = rest[1 : 1 + size], rest[1 + size : 3 + size], rest[3 + size :]
         need(len(host) == size and len(port) == 2 and set(host) <= HOST, "address of the link")
-        need(1 <= size <= 253, "length of a host")
+        need(1 <= size <= 253 and port != b"\0\0", "address of the link")
         addresses.append((host.decode("ascii"), int.from_bytes(port, "big")))
     need(len(addresses) <= 8, "too many addresses")
     return Link(key, secret, expires, tuple(addresses))
@@ -880,7 +887,7 @@ class Client:
             sequence = self._check(self.handshake.read(message), {"sequence": int})["sequence"]
             identity, static = self.peer
             need(identity in self.contacts, "not a contact")
-            need(sequence > self.contacts[identity].get(static, -1), "a replay")
+            need(sequence > self.contacts[identity].get(static, 0), "a replay")
         except (ValueError, InvalidTag, InvalidSignature, RecursionError):
             meeting = [suite for suite in self.suites if SUITES[suite][0] == "meeting"]
             if meeting:
