@@ -148,6 +148,7 @@ class End:
 
     def receive(self, data: bytes | None) -> None:
         """Bytes, or the end of the stream. Only ProtocolErrors come of either."""
+        before = self.session.state
         events: list[Event] | tuple[object, ...] = []
         try:
             if data is None:
@@ -171,6 +172,8 @@ class End:
                     self.refreshes += 1
                 case Closed():
                     assert self.session.state is State.CLOSED or self.error is not None
+        # Nothing may follow the peer's close, not even what it has sealed.
+        assert before is not State.CLOSED or not data or self.error is not None
         self._untaken += OVERHEAD
         if not self._opening_sent:
             self.speak()
@@ -482,6 +485,8 @@ class TwoEndpointsAndAnAttacker(RuleBasedStateMachine):
         """Mallory talks to this side, in the other's place, for as long as she can."""
         if not self.hostile or chance < 3:
             return
+        if self.ends[side].session.state is not State.HANDSHAKE:
+            self.begin_anew()
         victim, attacker = self.ends[side], mallory(side, keys, self.acquaintance)
         heard = 0
         for _ in range(6):
