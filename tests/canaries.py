@@ -52,6 +52,8 @@ class Watch:
         self.secrets: deque[bytes] = deque(maxlen=MOST_SECRETS)
         self.lasting: deque[bytes] = deque(maxlen=MOST_SECRETS)
         """Made outside of any test, and used by many."""
+        self.passphrases: set[bytes] = set()
+        """Not looked for in files: they may stand in one that the user names."""
         self.texts: list[bytes] = []
         self.objects: dict[type, object] = {}
         """The last of each kind."""
@@ -70,6 +72,7 @@ class Watch:
 
     def begin(self) -> None:
         self.secrets.clear()
+        self.passphrases.clear()
         self.texts.clear()
         self.objects.clear()
         self.opened.clear()
@@ -94,8 +97,11 @@ class Watch:
                 else:
                     seen.append((f"the file {path.name}", content))
         self.searched += sum(len(data) for _, data in seen)
-        secrets = Secrets([*self.lasting, *self.secrets])
-        found = [(what, secrets.form_in(data)) for what, data in seen]
+        keys = [*self.lasting, *self.secrets]
+        (what, text), *files = seen
+        found = [(what, Secrets([*keys, *self.passphrases]).form_in(text))]
+        in_files = Secrets(keys)
+        found += [(what, in_files.form_in(content)) for what, content in files]
         return [f"{what} has a secret, {form}" for what, form in found if form is not None]
 
 
@@ -134,7 +140,10 @@ def _note_link(_: None, link: Link, *__: object, **___: object) -> None:
 
 
 def _note_passphrase(key: bytes, passphrase: str, *_: object) -> None:
-    _note(key, passphrase.encode())
+    WATCH.note(key)
+    if len(set(passphrase)) >= SHORTEST:
+        WATCH.passphrases.add(passphrase.encode())
+        WATCH.watched += 1
 
 
 def _note_handshake(_: None, handshake: Handshake, *__: object, **___: object) -> None:

@@ -55,6 +55,7 @@ def first_line(process: Any) -> Any:
     return json.loads(process.stdout.readline())
 
 
+@pytest.mark.attack(79)
 def test_no_secret_of_any_command_is_logged(logged: Logged, figure: Callable[[str], None]) -> None:
     folder = logged.e2ee.folder
     passphrase = folder / "passphrase"

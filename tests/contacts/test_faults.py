@@ -135,6 +135,7 @@ def kill_at_each_point(place: Place, **task: Any) -> int:
     return len(reached)
 
 
+@pytest.mark.attack(84)
 def test_a_process_killed_at_any_system_call_leaves_the_old_file_or_the_new_one(
     place: Place, figure: Callable[[str], None]
 ) -> None:
@@ -158,6 +159,7 @@ def test_so_it_is_where_the_file_system_has_no_hard_links(place: Place, code: in
     kill_at_each_point(place, no_links=code)
 
 
+@pytest.mark.attack(84)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
 def test_an_error_at_any_system_call_is_one_of_ours_and_leaves_the_old_file_or_the_new_one(
     place: Place, code: int, figure: Callable[[str], None]

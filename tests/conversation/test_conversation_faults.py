@@ -47,6 +47,7 @@ def prepare(path: Path) -> None:
         journal.confirm(3)
 
 
+@pytest.mark.attack(84)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_a_process_killed_at_any_system_call_leaves_the_old_state_or_the_new_one(
     quick_path: Path, figure: Callable[[str], None]

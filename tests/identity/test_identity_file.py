@@ -8,7 +8,6 @@ import errno
 import logging
 import os
 import pickle
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -97,27 +96,6 @@ def test_the_file_is_as_the_specification_says(path: Path) -> None:
 
 
 # Permissions.
-
-
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177])
-def test_the_file_is_private_from_the_beginning_whatever_the_umask(path: Path, umask: int) -> None:
-    before = os.umask(umask)
-    try:
-        Identity.generate().save(path)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    Identity.load(path)
-
-
-@pytest.mark.parametrize("bit", [0o001, 0o002, 0o004, 0o010, 0o020, 0o040])
-def test_a_file_that_others_may_touch_is_refused(path: Path, bit: int) -> None:
-    Identity.generate().save(path)
-    path.chmod(0o600 | bit)
-    with pytest.raises(IdentityFileError, match=r"run: chmod 600 .*identity$"):
-        Identity.load(path)
-    path.chmod(0o600)
-    Identity.load(path)
 
 
 def test_a_file_that_its_owner_may_only_read_is_accepted(path: Path) -> None:

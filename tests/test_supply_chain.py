@@ -1,0 +1,58 @@
+"""What comes with the package: little, and each file of it by its hash."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+DIRECT = 10
+"""More are a decision: each has its reason beside it in pyproject.toml."""
+
+
+def with_all_below(names: set[str]) -> set[str]:
+    """These distributions and what they need, in this environment."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        for line in requires(name) or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                waiting |= {canonicalize_name(needed.name)} - found
+    return found
+
+
+def pinned() -> Iterator[tuple[str, int]]:
+    """Each distribution that is installed for work on the package, and how many hashes it has."""
+    text = (ROOT / "requirements-dev.txt").read_text().replace("\\\n", " ")
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name = re.match(r"([A-Za-z0-9._-]+)(?:\[\S+\])?==\S+", line)
+            assert name is not None, f"not pinned to one version: {line[:60]}"
+            yield canonicalize_name(name[1]), line.count("--hash=sha256:")
+
+
+@pytest.mark.attack(96)
+def test_few_packages_come_along_and_each_is_pinned_by_hashes(
+    figure: Callable[[str], None],
+) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    direct = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    assert len(direct) == DIRECT
+    locked = dict(pinned())
+    assert all(hashes > 0 for hashes in locked.values())
+    everything = with_all_below(set(direct))
+    assert everything <= set(locked)
+    figure(
+        f"supply chain: {len(direct)} direct dependencies at run time, {len(everything)} with all "
+        f"below; {len(locked)} packages locked by {sum(locked.values())} hashes, tools included"
+    )
