@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from e2ee.limits import MAX_PORT
+
 from .exits import CliError, Exit
 from .settings import DEFAULT_PORT
 
@@ -23,7 +25,7 @@ def parse_address(text: str) -> tuple[str, int]:
         literal = ip_literal(host)
         if literal is None or literal.version != 6:
             raise _bad(text)
-    if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= 65_535:
+    if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= MAX_PORT:
         raise _bad(text)
     return _normal(host), int(port)
 

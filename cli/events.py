@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from e2ee.limits import MAX_PORT
+
 from .output import VERSION
 
 Schema = Mapping[str, Any]
@@ -17,7 +19,7 @@ Schema = Mapping[str, Any]
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
-PORT: Schema = {"type": "integer", "minimum": 0, "maximum": 65_535}
+PORT: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_PORT}
 TIME: Schema = {"type": "integer", "minimum": 0, "description": "seconds since 1970"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 ID: Schema = {"type": "string", "pattern": "^e2ee1[02-9ac-hj-np-z]{58}$"}

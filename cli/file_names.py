@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from .clean import clean
 
 MAX_BYTES = 200
-"""Of a name here. File systems take 255, and what marks a partial file needs room."""
+"""Bytes of UTF-8 in a name here: file systems take 255, and the mark of a part needs room."""
+
+MAX_NUMBERED = 1000
+"""Names that are tried for a file, the number in brackets being below this."""
 
 _MAX_SUFFIX = 20
 
@@ -40,7 +43,7 @@ def numbered(name: str) -> Iterator[str]:
     """The name, and what it is called where that is taken: ``NAME (1).TXT`` and so on."""
     yield name
     stem, suffix = _split(name)
-    for number in range(1, 1000):
+    for number in range(1, MAX_NUMBERED):
         yield f"{stem} ({number}){suffix}"
 
 

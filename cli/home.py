@@ -22,6 +22,9 @@ from .ways import PROFILE_VARIABLE
 
 IDENTITY_FILE = "identity"
 
+MAX_PROFILE_LENGTH = 32
+"""Characters of the name of a profile."""
+
 TRIES = 5
 """Passphrases that a person may try."""
 
@@ -38,9 +41,10 @@ def home() -> Path:
     profile = os.environ.get(PROFILE_VARIABLE, "")
     if not profile:
         return folder
-    if re.fullmatch("[A-Za-z0-9_-]{1,32}", profile) is None:
+    if re.fullmatch(f"[A-Za-z0-9_-]{{1,{MAX_PROFILE_LENGTH}}}", profile) is None:
         raise CliError(
-            f"{profile!r} is no name for a profile: letters, digits, - and _, at most 32",
+            f"{profile!r} is no name for a profile: letters, digits, - and _, "
+            f"at most {MAX_PROFILE_LENGTH}",
             Exit.USAGE,
         )
     return folder / "profiles" / profile

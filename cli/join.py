@@ -37,6 +37,7 @@ ENVIRONMENT = "E2EE_INVITATION"
 """The variable that holds a code or a link, for scripts."""
 
 MAX_FILE = 65_536
+"""Bytes of a file in which a link is looked for."""
 
 
 async def join(

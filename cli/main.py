@@ -13,6 +13,8 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from e2ee.limits import MAX_PORT
+
 from . import contact_commands, core_dumps, history_commands, identity_commands, settings
 from .completion import ASKED, SCRIPTS, Shell, answer
 from .exits import CliError, Exit
@@ -41,7 +43,7 @@ Host = Annotated[
     str | None, typer.Option(metavar="HOST", help="Listen on this address or name, not on all.")
 ]
 Port = Annotated[
-    int, typer.Option(metavar="PORT", min=0, max=65_535, help="Port; 0 for any free one.")
+    int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="Port; 0 for any free one.")
 ]
 Require = Annotated[
     Literal["seen", "invited", "verified"] | None,

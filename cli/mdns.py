@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from e2ee.limits import MAX_PORT
+
 from .addresses import ip_literal
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ def machines(network: AsyncZeroconf, name: str) -> list[Found]:
             for record in cache.entries_with_name(server)[:MAX_ANSWERS]
         ]
         known = tuple(dict.fromkeys(filter(None, addresses)))
-        if known and 0 < port <= 65_535:
+        if known and 0 < port <= MAX_PORT:
             found.append(Found(known, port))
     return found
 

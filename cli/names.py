@@ -15,6 +15,8 @@ from e2ee.contacts import Contact
 from .clean import clean
 
 MAX_SHOWN = 32
+"""Characters of a claimed name that are shown: it stands before each line of a chat."""
+
 MAX_MARKS = 2
 """Combining marks on one letter; more would reach into other lines."""
 

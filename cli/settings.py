@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from e2ee.limits import MAX_PORT
+
 from .clean import clean
 from .exits import CliError, Exit
 
@@ -22,9 +24,10 @@ DEFAULT_PORT = 3233
 """What "e2ee" spells on a telephone."""
 
 MAX_NAME = 32
-"""Characters; no more of a claimed name is shown anywhere."""
+"""Characters of one's own name in the settings; no more of a claimed name is shown anywhere."""
 
 MAX_HISTORY_DAYS = 36_500
+"""Days that a history can be kept: a hundred years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def _flag(value: object) -> bool:
 
 
 def _port(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_535:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_PORT:
         raise ValueError
     return value
 
@@ -100,7 +103,7 @@ SETTINGS = {
     "host": Setting("listen on this address only", "a text", "all addresses", _text),
     "port": Setting(
         "listen on this port; 0 for any free one",
-        "a whole number from 0 to 65535",
+        f"a whole number from 0 to {MAX_PORT}",
         str(DEFAULT_PORT),
         _port,
         parse=int,

@@ -34,15 +34,24 @@ from e2ee.errors import (
 )
 from e2ee.ids import check_identity_key, decode_id, encode_id, safety_words
 from e2ee.invisible import INVISIBLE
-from e2ee.limits import MAX_KNOWN_TIME
+from e2ee.limits import MAX_HOST_LENGTH, MAX_KNOWN_TIME, MAX_PORT
 from e2ee.messages import MAX_CLAIMED_NAME, Key, Seconds, WireModel, decode, encode
 
 MAX_CONTACTS = 10_000
+"""Contacts of one identity: the file, read as a whole at each start, stays small enough."""
+
 MAX_INVITATIONS = 100
+"""Links that are pending: each is tried for everybody who joins."""
+
 MAX_DEVICES = 8
-"""Of each contact; the one that was met longest ago is forgotten first."""
+"""Devices of a contact; the one that was met longest ago is forgotten first."""
+
 MAX_ADDRESSES = 8
+"""Addresses of a contact; the oldest is forgotten first. Each is dialled before one gives up."""
+
 MAX_NAME_LENGTH = 32
+"""Characters of one's own name for a contact, so that it fits before each line of a chat."""
+
 NONCE_LENGTH = 16
 
 
@@ -70,8 +79,8 @@ GRADE_OF: dict[How, Grade] = {
 }
 
 Sequence = Annotated[int, Field(ge=0, le=MAX_KNOWN_TIME)]
-Host = Annotated[str, Field(min_length=1, max_length=253)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
+Host = Annotated[str, Field(min_length=1, max_length=MAX_HOST_LENGTH)]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 
 
 class Device(WireModel):

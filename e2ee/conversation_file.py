@@ -24,7 +24,9 @@ Direction = Literal["in", "out"]
 
 _DIRECTIONS: tuple[Direction, ...] = ("in", "out")
 _HEAD = struct.Struct(">BdH")
-_MAX_MESSAGE_LENGTH = 2**16 - 1
+MAX_MESSAGE_LENGTH = 2**16 - 1
+"""Bytes of UTF-8 in the name of a message in the history: two bytes hold its length."""
+
 _FIRST_ROW = -(2**63)
 _BATCH = 100
 """Rows of history that are in memory at once."""
@@ -95,8 +97,8 @@ class ConversationFile(Uncopyable):
             raise UsageError("a direction is in or out")
         check_time(at)
         called = encoded(message)
-        if len(called) > _MAX_MESSAGE_LENGTH:
-            raise UsageError(f"the name of a message has at most {_MAX_MESSAGE_LENGTH:,} bytes")
+        if len(called) > MAX_MESSAGE_LENGTH:
+            raise UsageError(f"the name of a message has at most {MAX_MESSAGE_LENGTH:,} bytes")
         head = _HEAD.pack(_DIRECTIONS.index(direction), at, len(called))
         with self._database.together():
             number, _ = find_or_make(self._database, contact)

@@ -45,6 +45,8 @@ FILE_HEADER = "e2ee identity, version 1"
 LOCKED_HEADER = "e2ee locked identity, version 1"
 _FILE_FIELDS = ("identity-key", "device-key", "certificate", "signature")
 MAX_FILE_SIZE = 4096
+"""Bytes of an identity file; ours have less than 1,000."""
+
 SEED_LENGTH = 32
 
 T = TypeVar("T")

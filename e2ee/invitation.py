@@ -13,17 +13,21 @@ from e2ee._bare_errors import bare_errors
 from e2ee._uncopyable import Uncopyable
 from e2ee.errors import InvalidId, InvalidInvitation, InvalidPublicKey
 from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, whole_word, word_list
-from e2ee.limits import MAX_KNOWN_TIME
+from e2ee.limits import MAX_HOST_LENGTH, MAX_KNOWN_TIME, MAX_PORT
 from e2ee.primitives import HASHES
 
 CODE_WORDS = 3
 """Words of a code, 10.3 bits each: 31 bits."""
 
 MAX_CODE_NUMBER = 999
+"""The highest number of a code: three digits are soon typed."""
 
 LINK_SECRET_LENGTH = 32
 LOOKUP_ID_LENGTH = 16
+
 MAX_ADDRESSES = 8
+"""Addresses in a link; it has to fit into a QR code."""
+
 MAX_LINK_LENGTH = 1000
 """Characters. The checksum finds any three wrong ones in a text of up to 1,023 (BIP-173)."""
 
@@ -31,7 +35,7 @@ _SCHEME = "e2ee:"
 _LINK_PREFIX = "invite"
 _LINK_VERSION = 1
 _LINK_HEAD = struct.Struct(f">B32s{LINK_SECRET_LENGTH}sQ")
-_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+_HOST = re.compile(rf"[A-Za-z0-9._:%-]{{1,{MAX_HOST_LENGTH}}}")
 
 
 class SpokenCode(Uncopyable):
@@ -120,7 +124,7 @@ class Link(Uncopyable):
         if not 1 <= len(addresses) <= MAX_ADDRESSES:
             raise InvalidInvitation(f"a link has 1 to {MAX_ADDRESSES} addresses")
         for host, port in addresses:
-            if _HOST.fullmatch(host) is None or not 0 < port <= 65_535:
+            if _HOST.fullmatch(host) is None or not 0 < port <= MAX_PORT:
                 raise InvalidInvitation("a link has an address that cannot be one")
         self.identity_key = identity_key
         self._secret = secret

@@ -15,6 +15,7 @@ from e2ee.errors import UsageError
 from e2ee.limits import MAX_KNOWN_TIME
 
 STREAM_LENGTH = 16
+
 MAX_STREAMS = 16
 """Streams of a contact that are remembered; the one that was heard longest ago is forgotten."""
 

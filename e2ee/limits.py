@@ -31,7 +31,14 @@ MAX_RECORDS_PER_KEY = 2**22
 2^23 packets. A failed tag ends the session, so the 2^52 forgeries of RFC 9001 are out of reach."""
 
 MAX_KNOWN_TIME = 2**53 - 1
-"""The last second that a certificate can name: JSON's largest exact integer."""
+"""The last second that a certificate can name, and the highest number of anything that is counted:
+JSON's largest exact integer."""
+
+MAX_HOST_LENGTH = 253
+"""Characters of the name of a host: DNS allows no more (RFC 1035, section 2.3.4)."""
+
+MAX_PORT = 65_535
+"""The highest port: it has 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)

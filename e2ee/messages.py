@@ -31,6 +31,20 @@ default message limit of a session, 16 MiB."""
 MAX_CLAIMED_NAME = 64
 """Characters of a name that somebody gives themselves."""
 
+MAX_CERTIFICATE_LENGTH = 300
+"""Bytes of a certificate, which has at most 190; base64 of more would not fit into the payload."""
+
+MAX_REFRESH_MESSAGE = 4096
+"""Bytes of the Noise message in a refresh; the longest has 1,232."""
+
+MAX_PURPOSES = 8
+"""Purposes that a hello names."""
+
+MAX_WORD_LENGTH = 32
+"""Characters of the name of a purpose, a reason or a kind."""
+
+_WORD = f"[a-z][a-z0-9_.-]{{0,{MAX_WORD_LENGTH - 1}}}"
+
 
 class WireModel(BaseModel):
     model_config = ConfigDict(
@@ -47,7 +61,7 @@ Key = Annotated[bytes, Field(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Field(min_length=64, max_length=64)]
 Seconds = Annotated[int, Field(ge=0, le=MAX_KNOWN_TIME)]
 MessageNumber = Annotated[int, Field(ge=1, le=MAX_KNOWN_TIME)]
-NoiseMessage = Annotated[bytes, Field(min_length=1, max_length=4096)]
+NoiseMessage = Annotated[bytes, Field(min_length=1, max_length=MAX_REFRESH_MESSAGE)]
 
 
 # The handshake payload.
@@ -66,7 +80,7 @@ class Certificate(WireModel):
 class HandshakePayload(WireModel):
     """``certificate`` holds a Certificate's bytes as signed; ``signature`` is Ed25519 over them."""
 
-    certificate: Annotated[bytes, Field(max_length=300)]
+    certificate: Annotated[bytes, Field(max_length=MAX_CERTIFICATE_LENGTH)]
     signature: Signature
 
 
@@ -128,7 +142,7 @@ def _check_text(body: str) -> str:
     return body
 
 
-Word = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_.-]{0,31}\z")]
+Word = Annotated[str, Field(pattern=rf"\A{_WORD}\z")]
 """The name of a purpose or a reason."""
 
 StreamId = Annotated[bytes, Field(min_length=16, max_length=16)]
@@ -138,7 +152,7 @@ class Hello(WireModel):
     """What the sender wants to do on this channel, or is ready to do."""
 
     kind: Literal["hello"] = "hello"
-    purposes: Annotated[tuple[Word, ...], Field(min_length=1, max_length=8)]
+    purposes: Annotated[tuple[Word, ...], Field(min_length=1, max_length=MAX_PURPOSES)]
 
 
 class Stream(WireModel):
@@ -212,7 +226,7 @@ class Unsupported:
 ChatMessage: TypeAlias = KnownChat | Unsupported
 
 _KNOWN_KINDS = frozenset(model.model_fields["kind"].default for model in get_args(KnownChat))
-_KIND = re.compile(rb'\{"kind":"([a-z][a-z0-9_.-]{0,31})"[,}]')
+_KIND = re.compile(rf'\{{"kind":"({_WORD})"[,}}]'.encode())
 
 # The canonical form.
 

@@ -16,11 +16,17 @@ from e2ee.errors import InvalidPassphrase
 MEMORY, PASSES, LANES = 65_536, 3, 4
 """KiB, passes and lanes: the second recommendation of RFC 9106, section 4."""
 
-MAX_MEMORY, MAX_PASSES, MAX_LANES = 262_144, 16, 16
-"""What a reader accepts, so that no file makes it take all memory, or more than seconds."""
+MAX_MEMORY = 262_144
+"""KiB that a file may make its reader take: no file takes all memory."""
+
+MAX_PASSES = 16
+"""Passes over that memory that a file may ask for: no file takes more than seconds."""
+
+MAX_LANES = 16
+"""Lanes that a file may ask for: each is a thread."""
 
 MAX_PASSPHRASE_LENGTH = 1024
-"""Bytes of UTF-8."""
+"""Bytes of UTF-8 in a passphrase: any sentence fits."""
 
 SALT_LENGTH = 16
 _NONCE = bytes(12)

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 
 MAX_HANDSHAKES = 256
-"""Handshakes under way at a listener."""
+"""Handshakes under way at a listener: each holds a file descriptor."""
 
 MAX_HANDSHAKES_OF_HOST = 32
 """Of those, handshakes of one host. It also bounds what a host can have calculated: of those that

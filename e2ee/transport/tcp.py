@@ -20,6 +20,7 @@ from e2ee.errors import (
     TransportError,
     UsageError,
 )
+from e2ee.limits import MAX_PORT
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
@@ -129,8 +130,8 @@ def display_address(address: tuple[str, int]) -> str:
 async def connect_stream(host: str, port: int) -> TcpStream:
     """Connect; every address of a name is tried. Raises ConnectFailed, NameUnknown."""
     where = display_address((host, port))
-    if not 0 < port <= 65_535:
-        raise ConnectFailed(f"cannot connect to {where}: a port is from 1 to 65535")
+    if not 0 < port <= MAX_PORT:
+        raise ConnectFailed(f"cannot connect to {where}: a port is from 1 to {MAX_PORT}")
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             return await _connect_to_any(host, port)
@@ -302,8 +303,8 @@ async def listen(
     age, whatever came: for sessions that take calls from contacts only (SPEC.md section 4.3).
     Raises AddressInUse, TransportError; UsageError for a port that does not exist.
     """
-    if not 0 <= port <= 65_535:
-        raise UsageError("a port is from 0 to 65535")
+    if not 0 <= port <= MAX_PORT:
+        raise UsageError(f"a port is from 0 to {MAX_PORT}")
     try:
         sockets = await _listening_sockets(host, port)
     except socket.gaierror:
