@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from e2ee.errors import UnexpectedMessage
+from pydantic import ValidationError
+
+from e2ee.errors import UnexpectedMessage, UsageError
 from e2ee.journal import Journal, Outgoing
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.messages import (
+    MAX_CLAIMED_NAME,
     End,
     Hello,
     Leave,
@@ -245,8 +248,12 @@ class Conversation:
     # Sending.
 
     def introduce(self, name: str) -> None:
-        """Say what we call ourselves: 1 to 64 characters."""
-        self._control.append(encode(Name(name=name)))
+        """Say what we call ourselves: 1 to 64 characters. Raises UsageError for another name."""
+        try:
+            message = Name(name=name)
+        except ValidationError:
+            raise UsageError(f"a name has 1 to {MAX_CLAIMED_NAME} characters") from None
+        self._control.append(encode(message))
 
     def leave(self, reason: str = "left") -> None:
         """Say that nothing more will be said on this channel, whatever the journal still has."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from e2ee.errors import UsageError
 from e2ee.limits import MAX_KNOWN_TIME
+from e2ee.messages import MAX_TEXT_LENGTH
 
 STREAM_LENGTH = 16
 
@@ -39,7 +40,9 @@ class Outgoing:
         if not 1 <= self.id <= MAX_TEXT_ID:
             raise UsageError("the id of a text is from 1 to 2^53 - 1")
         check_time(self.at)
-        encoded(self.body)
+        # One that no message can carry would stop all that come after it.
+        if len(encoded(self.body)) > MAX_TEXT_LENGTH:
+            raise UsageError(f"a text has at most {MAX_TEXT_LENGTH:,} bytes of UTF-8")
 
 
 class Journal(Protocol):

@@ -23,7 +23,7 @@ from e2ee.conversation import (
     TextReceived,
     TextsDelivered,
 )
-from e2ee.errors import MalformedMessage, UnexpectedMessage
+from e2ee.errors import MalformedMessage, UnexpectedMessage, UsageError
 from e2ee.journal import MemoryJournal, Outgoing
 from e2ee.messages import Leave, Receipt, Resume, Stream, Text, Unsupported, decode_chat, encode
 
@@ -265,6 +265,14 @@ def test_a_name_a_goodbye_and_an_unknown_kind_are_told() -> None:
     unknown = conversation.receive(b'{"kind":"wave"}')
     assert unknown == Unsupported("wave", b'{"kind":"wave"}')
     assert conversation.receive(encode(Leave(reason="replaced"))) == PeerLeft("replaced")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65])
+def test_a_name_that_no_message_can_carry_is_refused(name: str) -> None:
+    conversation, _ = opened()
+    with pytest.raises(UsageError):
+        conversation.introduce(name)
+    assert conversation.next_message() is None
 
 
 def test_after_our_leave_receipts_go_out_and_no_text() -> None:

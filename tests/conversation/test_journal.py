@@ -108,6 +108,7 @@ def test_what_cannot_be_kept_is_refused_and_changes_nothing(journal: Journal) ->
         (0, "a", 0.0),
         (2**53, "a", 0.0),
         (1, "\ud800", 0.0),
+        (1, "x" * (2**20 + 1), 0.0),
         (1, "a", 1e999),
         (1, "a", float("nan")),
         (1, "a", -1.0),
