@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ def test_both_see_one_safety_number(e2ee: Any) -> None:
         assert e2ee.run("contact", "verify", "bob", stdin=f"{form}\n".encode())[0] == 0
 
 
-def test_another_number_verifies_nothing(e2ee: Any) -> None:
+@pytest.mark.attack(17)
+def test_another_number_verifies_nothing(e2ee: Any, figure: Callable[[str], None]) -> None:
     meet(e2ee)
     for typed, code, says in (
         ("0" * 50, 5, "NOT the safety number"),
@@ -100,9 +102,13 @@ def test_another_number_verifies_nothing(e2ee: Any) -> None:
         assert exit_code == code
         assert says in err
         assert listed(e2ee)[0]["grade"] == "seen"
+    figure("safety number: another one verifies nothing")
 
 
-def test_a_changed_identity_stops_and_each_way_forward_works(e2ee: Any) -> None:
+@pytest.mark.attack(16)
+def test_a_changed_identity_stops_and_each_way_forward_works(
+    e2ee: Any, figure: Callable[[str], None]
+) -> None:
     address, old_id = meet(e2ee)
     for file in (e2ee.folder / "bob").iterdir():
         file.unlink()
@@ -137,6 +143,7 @@ def test_a_changed_identity_stops_and_each_way_forward_works(e2ee: Any) -> None:
     assert e2ee.finish(bob)[0] == 0
     code, _, err = e2ee.run(*commands_in(err)[0], stdin=f"{new_id}\n".encode())
     assert code == 0
+    figure("changed identity: 0 bytes sent, both ids shown; only naming the new id goes on")
 
 
 def test_the_way_forward_of_a_block_allows_again(e2ee: Any) -> None:

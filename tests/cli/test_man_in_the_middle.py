@@ -71,6 +71,7 @@ def meet(e2ee: Any, *connect_options: str) -> tuple[str, str]:
     return address, connected["name"]
 
 
+@pytest.mark.attack(1, 16)
 @pytest.mark.parametrize("dialled", ["name", "address"])
 @pytest.mark.parametrize("grade", ["known", "verified"])
 def test_a_contact(
@@ -106,6 +107,7 @@ def test_a_contact(
     )
 
 
+@pytest.mark.attack(1)
 def test_by_link(e2ee: Any, mallory: Any, wait_until: Any, figure: Callable[[str], None]) -> None:
     bob = e2ee.start(
         "invite", "--link", "--host", "127.0.0.1", "--port", "0", "--json", person="bob"
@@ -128,6 +130,7 @@ def test_by_link(e2ee: Any, mallory: Any, wait_until: Any, figure: Callable[[str
     figure("man in the middle of a link: caught at both ends, 0 application bytes")
 
 
+@pytest.mark.attack(1, 17)
 def test_by_spoken_code_which_he_guesses(
     e2ee: Any, mallory: Any, wait_until: Any, figure: Callable[[str], None]
 ) -> None:
@@ -153,7 +156,10 @@ def test_by_spoken_code_which_he_guesses(
     figure("man in the middle of a spoken code: caught at both ends, code burned, 0 bytes")
 
 
-def test_at_a_first_meeting_he_is_inside_and_shown_as_not_verified(e2ee: Any, mallory: Any) -> None:
+@pytest.mark.attack(1)
+def test_at_a_first_meeting_he_is_inside_and_shown_as_not_verified(
+    e2ee: Any, mallory: Any, figure: Callable[[str], None]
+) -> None:
     """Nothing can be done about it, but to say so; and the words that are shown are his."""
     bob, address = e2ee.listen()
     man = mallory(address, "meeting")
@@ -171,3 +177,6 @@ def test_at_a_first_meeting_he_is_inside_and_shown_as_not_verified(e2ee: Any, ma
     code, _, err = e2ee.run("contact", "verify", name, stdin=e2ee.id_of("bob").encode())
     assert code == 5
     assert "NOT the safety number" in err
+    figure(
+        "man in the middle of a first meeting: shown as NEW and NOT VERIFIED, found by comparing"
+    )

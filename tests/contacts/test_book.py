@@ -93,13 +93,15 @@ def test_a_new_device_of_the_same_identity_raises_no_alarm() -> None:
     assert verdict.grade is Grade.VERIFIED
 
 
-def test_a_changed_identity_tells_both() -> None:
+@pytest.mark.attack(16)
+def test_a_changed_identity_tells_both(figure: Callable[[str], None]) -> None:
     book = ContactBook()
     bob = book.meet(peer(0), "meeting", 0)
     with pytest.raises(ChangedIdentity) as caught:
         TrustPolicy().judge(book, peer(1), expected=bob)
     assert caught.value.contact == bob
     assert caught.value.peer == peer(1)
+    figure("changed identity: both identities are in the error")
 
 
 # The book.

@@ -297,6 +297,7 @@ def low_order_keys() -> list[bytes]:
     return sorted({bytes.fromhex(t["public"]) for t in tests if flagged & set(t["flags"])})
 
 
+@pytest.mark.attack(8)
 def test_an_ephemeral_key_of_low_order_is_refused_wherever_a_dh_uses_it(
     figure: Callable[[str], None],
 ) -> None:
@@ -404,7 +405,8 @@ LOW_ORDER_448 = [
 ]
 
 
-def test_an_x448_key_of_low_order_is_refused() -> None:
+@pytest.mark.attack(8)
+def test_an_x448_key_of_low_order_is_refused(figure: Callable[[str], None]) -> None:
     suite = "448_ChaChaPoly_BLAKE2b"
     for key in LOW_ORDER_448:
         responder = Handshake(f"Noise_NN_{suite}", initiator=False)
@@ -414,6 +416,7 @@ def test_an_x448_key_of_low_order_is_refused() -> None:
         initiator = Handshake(f"Noise_NK_{suite}", initiator=True, rs=key)
         with pytest.raises(InvalidPublicKey):
             initiator.write_message()
+    figure(f"low-order X448 keys: {len(LOW_ORDER_448)} of {len(LOW_ORDER_448)} refused")
 
 
 def test_the_static_key_sent_must_be_the_expected_one() -> None:
@@ -474,19 +477,24 @@ def test_decapsulating_a_changed_ciphertext_raises_nothing_and_gives_another_sec
     assert kem.decapsulate(private_key, os.urandom(1088)) != secret
 
 
+@pytest.mark.attack(10)
 @pytest.mark.filterwarnings("ignore::e2ee.handshake.KnownAnswerWarning")
 @pytest.mark.parametrize("pattern", ["NNhfs", "XXhfs"])
-def test_a_changed_kem_ciphertext_is_caught_by_the_next_tag(pattern: str) -> None:
+def test_a_changed_kem_ciphertext_is_caught_by_the_next_tag(
+    pattern: str, figure: Callable[[str], None]
+) -> None:
     name = f"Noise_{pattern}_{HYBRID_SUITE}"
     initiator, _ = handshakes(name)
     responder = Handshake(name, initiator=False, s=X25519PrivateKey.generate(), kem=Junk())
     responder.read_message(initiator.write_message())
     with pytest.raises(DecryptionError):
         initiator.read_message(responder.write_message())
+    figure(f"changed KEM ciphertext in {pattern}: refused at the next tag")
 
 
+@pytest.mark.attack(10)
 @pytest.mark.filterwarnings("ignore::e2ee.handshake.KnownAnswerWarning")
-def test_a_malformed_kem_public_key_is_refused() -> None:
+def test_a_malformed_kem_public_key_is_refused(figure: Callable[[str], None]) -> None:
     name = f"Noise_NNhfs_{HYBRID_SUITE}"
     initiator = Handshake(name, initiator=True, kem=Malformed())
     _, responder = handshakes(name)
@@ -496,6 +504,7 @@ def test_a_malformed_kem_public_key_is_refused() -> None:
     with pytest.raises(InvalidPublicKey) as later:
         responder.write_message()
     assert later.value is first.value
+    figure("malformed KEM public key in a handshake: refused")
 
 
 # Split.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from e2ee.ids import (
     safety_words,
     word_list,
 )
+from tests.session.low_order import LOW_ORDER_ED25519
 
 CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 VECTORS = json.loads(
@@ -32,19 +34,6 @@ KEYS = st.binary(min_size=32, max_size=32).map(
 )
 
 PRIME = 2**255 - 19
-LOW_ORDER_Y = [
-    0,
-    1,
-    PRIME - 1,
-    PRIME,
-    PRIME + 1,
-    int.from_bytes(
-        bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
-    ),
-    int.from_bytes(
-        bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
-    ),
-]
 
 
 def key_of(y: int, sign: int) -> bytes:
@@ -256,21 +245,25 @@ def test_an_id_of_another_kind_is_refused() -> None:
             decode_id(encode_bech32m(prefix, key))
 
 
-@pytest.mark.parametrize("sign", [0, 1])
-@pytest.mark.parametrize("y", LOW_ORDER_Y)
-def test_keys_of_low_order_are_refused_although_the_checksum_fits(y: int, sign: int) -> None:
-    key = key_of(y, sign)
-    with pytest.raises(InvalidId):
-        decode_id(encode_id(key))
-    with pytest.raises(InvalidPublicKey):
-        check_identity_key(key)
+@pytest.mark.attack(9)
+def test_keys_of_low_order_are_refused_although_the_checksum_fits(
+    figure: Callable[[str], None],
+) -> None:
+    for key in LOW_ORDER_ED25519:
+        with pytest.raises(InvalidId):
+            decode_id(encode_id(key))
+        with pytest.raises(InvalidPublicKey):
+            check_identity_key(key)
+    figure(f"ids of low order: {len(LOW_ORDER_ED25519)} of {len(LOW_ORDER_ED25519)} refused")
 
 
-@pytest.mark.parametrize("sign", [0, 1])
-@pytest.mark.parametrize("y", [*range(PRIME, 2**255)])
-def test_keys_that_are_not_reduced_are_refused(y: int, sign: int) -> None:
-    with pytest.raises(InvalidPublicKey):
-        check_identity_key(key_of(y, sign))
+@pytest.mark.attack(9)
+def test_keys_that_are_not_reduced_are_refused(figure: Callable[[str], None]) -> None:
+    keys = [key_of(y, sign) for y in range(PRIME, 2**255) for sign in (0, 1)]
+    for key in keys:
+        with pytest.raises(InvalidPublicKey):
+            check_identity_key(key)
+    figure(f"identity keys that are not reduced: {len(keys)} of {len(keys)} refused")
 
 
 # Safety words.

@@ -90,6 +90,7 @@ def test_the_drafts_secret_point_and_transcript() -> None:
     assert hashlib.sha512(hashed).digest() == RUN["ISK_IR"]
 
 
+@pytest.mark.attack(8)
 def test_the_drafts_invalid_points(figure: Callable[[str], None]) -> None:
     """Those with the top bit set are of low order only for a function that does not clear it;
     X25519 does (RFC 7748, section 5)."""

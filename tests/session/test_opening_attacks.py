@@ -34,6 +34,7 @@ from e2ee.primitives import Dh, MlKem768
 from e2ee.suites import CODE_AESGCM, KNOWN_AESGCM, LINK_AESGCM, SUITES, Approach
 
 from .impostor import Impostor
+from .low_order import LOW_ORDER_X25519
 
 ALICE, BOB, MALLORY = (Identity.generate() for _ in range(3))
 CODE = SpokenCode(4, ["acrobat", "velcro", "sugar"])
@@ -41,6 +42,7 @@ HELLO_KNOWN = b"e2ee\x01\x00\x01\x01"
 LINK = Link(BOB.public_key, bytes(range(32)), 2**40, [("localhost", 1)])
 OTHERS = (Approach.KNOWN, Approach.LINK, Approach.CODE)
 every_other = pytest.mark.parametrize("approach", OTHERS, ids=lambda approach: approach.value)
+every_opening = pytest.mark.parametrize("approach", Approach, ids=lambda approach: approach.value)
 
 
 def static_key(identity: Identity) -> bytes:
@@ -71,6 +73,8 @@ def door(*contacts: Identity) -> Callable[[Peer, int], bool]:
 
 def initiator(approach: Approach, identity: Identity = ALICE, *, sequence: int = 1) -> Session:
     match approach:
+        case Approach.MEETING:
+            return Session.initiator(identity)
         case Approach.KNOWN:
             device = KnownDevice(static_key(BOB), sequence)
             return Session.initiator(identity, device=device, expected_peer=BOB.id)
@@ -82,6 +86,8 @@ def initiator(approach: Approach, identity: Identity = ALICE, *, sequence: int =
 
 def responder(approach: Approach, identity: Identity = BOB) -> Session:
     match approach:
+        case Approach.MEETING:
+            return Session.responder(identity)
         case Approach.KNOWN:
             return Session.responder(identity, suites=(), admit=door(ALICE))
         case Approach.LINK:
@@ -102,7 +108,8 @@ def transcript(alice: Session, bob: Session) -> list[bytes]:
     return flights
 
 
-@every_other
+@pytest.mark.attack(15)
+@every_opening
 def test_identity_hiding(approach: Approach, figure: Callable[[str], None]) -> None:
     seen = b"".join(
         b"".join(transcript(initiator(approach), responder(approach))) for _ in range(20)
@@ -117,7 +124,10 @@ def test_identity_hiding(approach: Approach, figure: Callable[[str], None]) -> N
     figure(f"identity hiding, {approach.value}: nothing of either side in {len(seen):,} bytes")
 
 
-def test_identity_hiding_the_commitments_of_one_identity_are_never_alike() -> None:
+@pytest.mark.attack(15)
+def test_identity_hiding_the_commitments_of_one_identity_are_never_alike(
+    figure: Callable[[str], None],
+) -> None:
     runs = []
     for _ in range(50):
         hello, answer, *_ = transcript(initiator(Approach.CODE), responder(Approach.CODE))
@@ -125,10 +135,14 @@ def test_identity_hiding_the_commitments_of_one_identity_are_never_alike() -> No
         runs.append((sid, *shares_and_commitments, answer[40:]))
     for values in zip(*runs, strict=True):
         assert len(set(values)) == 50
+    figure("identity hiding: 50 of 50 commitments to one identity differ")
 
 
+@pytest.mark.attack(15)
 @every_other
-def test_identity_hiding_from_a_responder_without_the_secret(approach: Approach) -> None:
+def test_identity_hiding_from_a_responder_without_the_secret(
+    approach: Approach, figure: Callable[[str], None]
+) -> None:
     """Whoever is not the one that was called, or has not the secret, learns no identity."""
     alice = initiator(approach)
     match approach:
@@ -149,6 +163,7 @@ def test_identity_hiding_from_a_responder_without_the_secret(approach: Approach)
                 transcript(alice, mallory)
     assert mallory.peer is None
     assert alice.peer is None
+    figure(f"identity hiding, {approach.value}: nothing told to a responder without the secret")
 
 
 def thief_of_bobs_device_key(guess: bytes) -> Impostor:
@@ -168,7 +183,10 @@ def thief_of_bobs_device_key(guess: bytes) -> Impostor:
     return thief
 
 
-def test_key_compromise_impersonation_with_the_responders_device_key() -> None:
+@pytest.mark.attack(5)
+def test_key_compromise_impersonation_with_the_responders_device_key(
+    figure: Callable[[str], None],
+) -> None:
     for guess in (bytes(32), BOB.device_key.exchange(ALICE.device_key.public_key())):
         thief = thief_of_bobs_device_key(guess)
         bob = Session.responder(BOB, suites=(), admit=door(ALICE))
@@ -183,9 +201,13 @@ def test_key_compromise_impersonation_with_the_responders_device_key() -> None:
         with pytest.raises(ProtocolError, match="confirmation is wrong"):
             bob.receive_data(bytes(32))
         assert bob.peer is None
+    figure("key compromise, known: 2 guesses with Bob's key refused by Bob")
 
 
-def test_key_compromise_impersonation_locks_a_contact_out_until_the_key_is_replaced() -> None:
+@pytest.mark.attack(5)
+def test_key_compromise_impersonation_locks_a_contact_out_until_the_key_is_replaced(
+    figure: Callable[[str], None],
+) -> None:
     """The thief's one forged call has the highest number that there is."""
     book = ContactBook()
     book.meet(Peer(ALICE.public_key, static_key(ALICE), 0, 2**50), "meeting", 0)
@@ -210,9 +232,13 @@ def test_key_compromise_impersonation_locks_a_contact_out_until_the_key_is_repla
     )
     transcript(alice, bob := Session.responder(new, suites=(), admit=admit))
     assert bob.peer is not None
+    figure("key compromise, known: a forged number locks out until the device key is replaced")
 
 
-def test_key_compromise_impersonation_with_the_initiators_device_key() -> None:
+@pytest.mark.attack(5)
+def test_key_compromise_impersonation_with_the_initiators_device_key(
+    figure: Callable[[str], None],
+) -> None:
     """A thief of Alice's device key answers her as Bob."""
     alice = initiator(Approach.KNOWN)
     sent = alice.data_to_send()
@@ -230,6 +256,7 @@ def test_key_compromise_impersonation_with_the_initiators_device_key() -> None:
     with pytest.raises(DecryptionError):
         alice.receive_data(sent[:8] + recorded_answer())
     assert alice.peer is None
+    figure("key compromise, known: 3 answers with Alice's key refused by Alice")
 
 
 def recorded_answer() -> bytes:
@@ -239,8 +266,11 @@ def recorded_answer() -> bytes:
     return bob.data_to_send()[8:]
 
 
-@every_other
-def test_reflection_of_every_message_to_its_sender(approach: Approach) -> None:
+@pytest.mark.attack(6)
+@every_opening
+def test_reflection_of_every_message_to_its_sender(
+    approach: Approach, figure: Callable[[str], None]
+) -> None:
     """With enough bytes after it that the sender waits for nothing more."""
     flights = len(transcript(initiator(approach), responder(approach)))
     for number in range(flights):
@@ -253,10 +283,12 @@ def test_reflection_of_every_message_to_its_sender(approach: Approach) -> None:
             sender.receive_data(sender.data_to_send() + bytes(70_000))
         assert caught.value.events == ()
         assert sender.peer is peer_before
-    assert flights == {"known": 3, "link": 4, "code": 6}[approach.value]
+    assert flights == {"meeting": 3, "known": 3, "link": 4, "code": 6}[approach.value]
+    figure(f"reflection, {approach.value}: {flights} of {flights} flights refused by their senders")
 
 
-def test_reflection_of_a_call_to_oneself() -> None:
+@pytest.mark.attack(6)
+def test_reflection_of_a_call_to_oneself(figure: Callable[[str], None]) -> None:
     book = ContactBook()
     alice = Session.initiator(
         ALICE, device=KnownDevice(static_key(ALICE), 1), expected_peer=ALICE.id
@@ -266,10 +298,12 @@ def test_reflection_of_a_call_to_oneself() -> None:
     )
     with pytest.raises(OwnIdentity):
         itself.receive_data(alice.data_to_send())
+    figure("reflection: a call to oneself refused")
 
 
+@pytest.mark.attack(4)
 @every_other
-def test_unknown_key_share(approach: Approach) -> None:
+def test_unknown_key_share(approach: Approach, figure: Callable[[str], None]) -> None:
     """Alice believes that she talks to Bob, while Bob believes that he talks to Mallory.
 
     Mallory's certificate stands beside Alice's device key, or Alice's beside Mallory's.
@@ -288,6 +322,7 @@ def test_unknown_key_share(approach: Approach) -> None:
         with pytest.raises(CertificateError, match="another device key"):
             transcript(initiator(approach, attacker), bob)
         assert bob.peer is None
+    figure(f"unknown key share, {approach.value}: 2 of 2 mixed identities refused")
 
 
 def certified_by_mallory(static: bytes) -> HandshakePayload:
@@ -298,7 +333,10 @@ def certified_by_mallory(static: bytes) -> HandshakePayload:
     return sign_certificate(MALLORY._identity_key, certificate)
 
 
-def test_unknown_key_share_by_calling_with_anothers_device_key() -> None:
+@pytest.mark.attack(4)
+def test_unknown_key_share_by_calling_with_anothers_device_key(
+    figure: Callable[[str], None],
+) -> None:
     """Mallory, a contact, calls Bob with Alice's device key under her own certificate."""
     payload = certified_by_mallory(static_key(ALICE))
     book = door(ALICE, MALLORY)
@@ -323,9 +361,13 @@ def test_unknown_key_share_by_calling_with_anothers_device_key() -> None:
         with pytest.raises(DecryptionError):
             bob.receive_data(HELLO_KNOWN + message)
         assert bob.peer is None
+    figure("unknown key share: a call with another's device key refused, 2 guesses")
 
 
-def test_unknown_key_share_by_joining_with_anothers_device_key() -> None:
+@pytest.mark.attack(4)
+def test_unknown_key_share_by_joining_with_anothers_device_key(
+    figure: Callable[[str], None],
+) -> None:
     """Mallory holds a link of Bob, and shows Alice's device key under her own certificate."""
     prologue = b"e2ee\x01\x00\x02\x01" + LINK.lookup_id
     mallory = Impostor(
@@ -345,9 +387,13 @@ def test_unknown_key_share_by_joining_with_anothers_device_key() -> None:
             mallory.write_message(pad_payload(certified_by_mallory(static_key(ALICE))))
         )
     assert bob.peer is None
+    figure("unknown key share: a joiner with another's device key refused")
 
 
-def test_unknown_key_share_by_inviting_with_anothers_device_key() -> None:
+@pytest.mark.attack(4)
+def test_unknown_key_share_by_inviting_with_anothers_device_key(
+    figure: Callable[[str], None],
+) -> None:
     """Mallory says a code to Alice, and shows Bob's device key under her own certificate."""
     alice = initiator(Approach.CODE)
     inviter = Session.responder(MALLORY, suites=(), code=CodeOffer(CODE))
@@ -378,10 +424,12 @@ def test_unknown_key_share_by_inviting_with_anothers_device_key() -> None:
             )
         )
     assert alice.peer is None
+    figure("unknown key share: an inviter with another's device key refused")
 
 
+@pytest.mark.attack(4)
 @every_other
-def test_unknown_key_share_by_relaying(approach: Approach) -> None:
+def test_unknown_key_share_by_relaying(approach: Approach, figure: Callable[[str], None]) -> None:
     """Who only passes messages on changes nobody's belief; who replaces one breaks it."""
     alice, bob = initiator(approach), responder(approach)
     transcript(alice, bob)
@@ -389,6 +437,7 @@ def test_unknown_key_share_by_relaying(approach: Approach) -> None:
     assert bob.peer is not None
     assert (alice.peer.id, bob.peer.id) == (BOB.id, ALICE.id)
     assert alice.export("who", 32) == bob.export("who", 32)
+    figure(f"unknown key share, {approach.value}: relayed, both sides name each other")
 
 
 @pytest.mark.attack(7)
@@ -410,8 +459,11 @@ def test_a_replayed_first_message_of_a_call(figure: Callable[[str], None]) -> No
     figure("replay: 0 bytes answered to 1,000 replayed calls")
 
 
+@pytest.mark.attack(7)
 @pytest.mark.parametrize("approach", [Approach.LINK, Approach.CODE])
-def test_a_replayed_first_message_of_a_joiner(approach: Approach) -> None:
+def test_a_replayed_first_message_of_a_joiner(
+    approach: Approach, figure: Callable[[str], None]
+) -> None:
     alice = initiator(approach)
     sent = alice.data_to_send()
     bob = responder(approach)
@@ -424,8 +476,10 @@ def test_a_replayed_first_message_of_a_joiner(approach: Approach) -> None:
     with pytest.raises(ProtocolError):
         again.receive_data(then)
     assert again.peer is None
+    figure(f"replay, {approach.value}: a joiner's messages refused by a fresh inviter")
 
 
+@pytest.mark.attack(17)
 def test_a_guessed_code_in_many_connections_at_once(figure: Callable[[str], None]) -> None:
     """All runs begin before any has tried; the first wrong try burns them all."""
     offer = CodeOffer(CODE)
@@ -449,7 +503,8 @@ def test_a_guessed_code_in_many_connections_at_once(figure: Callable[[str], None
     figure(f"guessed code: 1 try in {len(runs)} connections at once")
 
 
-def test_a_guessed_code_from_the_inviting_side() -> None:
+@pytest.mark.attack(17)
+def test_a_guessed_code_from_the_inviting_side(figure: Callable[[str], None]) -> None:
     """Who poses as the inviter has one try too; then the joiner says that the code is spent."""
     guess = SpokenCode(4, ["acrobat", "velcro", "tiger"])
     for what_he_does_next in ("he is silent", "he makes something up"):
@@ -466,27 +521,25 @@ def test_a_guessed_code_from_the_inviting_side() -> None:
         with pytest.raises(WrongCode):
             alice.data_to_send()
         assert alice.peer is None
+    figure("guessed code: 1 try for who poses as the inviter, silent or not")
 
 
-LOW_ORDER = [
-    point.to_bytes(32, "little") for point in (0, 1, 2**255 - 20, 2**255 - 19, 2**255 - 18)
-]
-
-
-@pytest.mark.parametrize("share", LOW_ORDER, ids=["0", "1", "p-1", "p", "p+1"])
-def test_a_share_of_low_order_from_either_side(share: bytes) -> None:
+@pytest.mark.attack(8)
+def test_a_share_of_low_order_from_either_side(figure: Callable[[str], None]) -> None:
     """It would make the key a constant, whatever the code. It tells nothing and burns nothing."""
     hello = initiator(Approach.CODE).data_to_send()
     offer = CodeOffer(CODE)
-    bob = Session.responder(BOB, suites=(), code=offer)
-    with pytest.raises(InvalidPublicKey):
-        bob.receive_data(hello[:26] + share + hello[58:])
-    assert offer.state is OfferState.OPEN
-    alice = initiator(Approach.CODE)
-    with pytest.raises(InvalidPublicKey):
-        alice.receive_data(alice.data_to_send()[:8] + share + bytes(32))
-    with pytest.raises(InvalidPublicKey):
-        alice.data_to_send()
+    for share in LOW_ORDER_X25519:
+        bob = Session.responder(BOB, suites=(), code=offer)
+        with pytest.raises(InvalidPublicKey):
+            bob.receive_data(hello[:26] + share + hello[58:])
+        assert offer.state is OfferState.OPEN
+        alice = initiator(Approach.CODE)
+        with pytest.raises(InvalidPublicKey):
+            alice.receive_data(alice.data_to_send()[:8] + share + bytes(32))
+        with pytest.raises(InvalidPublicKey):
+            alice.data_to_send()
+    figure(f"low order: {len(LOW_ORDER_X25519)} keys refused as shares of a code, by both roles")
 
 
 @pytest.mark.parametrize("approach", [Approach.LINK, Approach.CODE])
@@ -519,9 +572,12 @@ def test_two_joiners_at_once(approach: Approach) -> None:
     assert [session.state for session in bobs].count(State.OPEN) == 1
 
 
+@pytest.mark.attack(17)
 @pytest.mark.parametrize("side", ["the joiner", "the inviter"])
 @pytest.mark.parametrize("changed", ["_identity", "_nonce"])
-def test_a_commitment_opened_to_another_identity(side: str, changed: str) -> None:
+def test_a_commitment_opened_to_another_identity(
+    side: str, changed: str, figure: Callable[[str], None]
+) -> None:
     """Mallory knows the code, but commits to one identity and shows another."""
     if side == "the joiner":
         sessions = (Session.initiator(MALLORY, invitation=CODE), responder(Approach.CODE))
@@ -543,8 +599,10 @@ def test_a_commitment_opened_to_another_identity(side: str, changed: str) -> Non
         transcript(*sessions)
     assert honest.state is State.FAILED
     assert honest.peer is None
+    figure(f"commitment: another {changed[1:]} of {side} refused")
 
 
+@pytest.mark.attack(12)
 @pytest.mark.parametrize(
     ("approach", "sequence", "nonce"),
     [
@@ -557,7 +615,11 @@ def test_a_commitment_opened_to_another_identity(side: str, changed: str) -> Non
     ],
 )
 def test_a_payload_of_another_opening(
-    approach: Approach, sequence: int | None, nonce: bytes | None, monkeypatch: pytest.MonkeyPatch
+    approach: Approach,
+    sequence: int | None,
+    nonce: bytes | None,
+    monkeypatch: pytest.MonkeyPatch,
+    figure: Callable[[str], None],
 ) -> None:
     """A call without a number, a joiner without a nonce, and either where it does not belong."""
     payload = ALICE.handshake_payload(sequence=sequence, nonce=nonce)
@@ -582,10 +644,14 @@ def test_a_payload_of_another_opening(
         with pytest.raises(CertificateError, match="malformed"):
             transcript(alice, bob)
     assert bob.peer is None
+    figure(f"payload of another opening in {approach.value}: refused")
 
 
+@pytest.mark.attack(1)
 @every_other
-def test_a_man_in_the_middle_with_keys_of_his_own(approach: Approach) -> None:
+def test_a_man_in_the_middle_with_keys_of_his_own(
+    approach: Approach, figure: Callable[[str], None]
+) -> None:
     """He terminates both handshakes. For a link he has not its secret; a code he guesses."""
     alice, bob = initiator(approach), responder(approach)
     guess = SpokenCode(4, ["acrobat", "velcro", "tiger"])
@@ -608,10 +674,14 @@ def test_a_man_in_the_middle_with_keys_of_his_own(approach: Approach) -> None:
     for session in (alice, bob, to_alice, to_bob):
         assert session.peer is None
         assert session.state is not State.OPEN
+    figure(f"man in the middle, {approach.value}: inside on 0 of 2 sides")
 
 
+@pytest.mark.attack(2, 12)
 @every_other
-def test_downgrade_by_another_suite_number(approach: Approach) -> None:
+def test_downgrade_by_another_suite_number(
+    approach: Approach, figure: Callable[[str], None]
+) -> None:
     """At a responder that takes every opening; the answer is set back as well, or is not."""
     for number in SUITES:
         for set_back in (False, True):
@@ -634,6 +704,7 @@ def test_downgrade_by_another_suite_number(approach: Approach) -> None:
             for session in (alice, bob):
                 assert session.peer is None
                 assert session.state is not State.OPEN
+    figure(f"downgrade, {approach.value}: {len(SUITES) - 1} other suites, set back or not, refused")
 
 
 class SameRandomNumbers:
@@ -693,6 +764,9 @@ def flipped(data: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.attack(2, 10, 19)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @every_other
 def test_every_flipped_bit_of_an_opening(
     approach: Approach, monkeypatch: pytest.MonkeyPatch, figure: Callable[[str], None]
@@ -733,10 +807,12 @@ def test_every_flipped_bit_of_an_opening(
     )
 
 
-def test_suites_of_the_new_openings_are_hybrid() -> None:
+@pytest.mark.attack(3)
+def test_suites_of_the_new_openings_are_hybrid(figure: Callable[[str], None]) -> None:
     for suite in (KNOWN_AESGCM, LINK_AESGCM, CODE_AESGCM):
         assert "hfs" in suite.name
         assert "MLKEM768" in suite.name
+    figure("3 of 3 suites of contacts, links and codes are hybrid")
 
 
 def test_a_code_whose_taker_fails_is_burned() -> None:
