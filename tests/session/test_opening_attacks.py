@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import settings
 
 from e2ee import Event, Identity, Peer, Session, State, pake
 from e2ee.certificate import pad_payload, sign_certificate
@@ -112,7 +113,8 @@ def transcript(alice: Session, bob: Session) -> list[bytes]:
 @every_opening
 def test_identity_hiding(approach: Approach, figure: Callable[[str], None]) -> None:
     seen = b"".join(
-        b"".join(transcript(initiator(approach), responder(approach))) for _ in range(20)
+        b"".join(transcript(initiator(approach), responder(approach)))
+        for _ in range(settings().max_examples // 5)
     )
     hidden = [CODE.password, *[word.encode() for word in CODE.words], LINK.psk]
     for person in (ALICE, BOB):
@@ -477,6 +479,27 @@ def test_a_replayed_first_message_of_a_joiner(
         again.receive_data(then)
     assert again.peer is None
     figure(f"replay, {approach.value}: a joiner's messages refused by a fresh inviter")
+
+
+@pytest.mark.attack(7)
+@every_opening
+def test_no_replayed_conversation_opens_a_session(
+    approach: Approach, figure: Callable[[str], None]
+) -> None:
+    """All that one side said, to a fresh session of the other, which would admit it."""
+    replays = settings().max_examples // 4
+    for _ in range(replays):
+        flights = transcript(initiator(approach), responder(approach))
+        for side, fresh in enumerate((responder(approach), initiator(approach))):
+            fresh.data_to_send()
+            with pytest.raises(ProtocolError) as caught:  # noqa: PT012 -- at any flight
+                for flight in flights[side::2]:
+                    assert fresh.receive_data(flight) == []
+                    fresh.data_to_send()
+                fresh.receive_eof()
+            assert caught.value.events == ()
+            assert fresh.peer is None
+    figure(f"replay, {approach.value}: {2 * replays:,} replayed sides, 0 sessions, 0 events")
 
 
 @pytest.mark.attack(17)
