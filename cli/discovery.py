@@ -14,7 +14,7 @@ from .mdns import POLL, Found, NameTaken, Question, local_network, machines, que
 SERVICE = "_e2ee-invite._tcp.local."
 
 SEARCH_TIME = 4.0
-"""Seconds after which nobody on this network has the number."""
+"""Seconds of a search, after which nobody on this network has the number."""
 
 CHECK_TIME = 0.7
 """Seconds to look for somebody else with the number before taking it."""

@@ -18,7 +18,7 @@ from .progress import human_size
 from .transfer import Row, Transfer
 
 AT_ONCE = 16
-"""Files and folders that are offered and not done."""
+"""Files and folders that are offered and not done; what else is to be sent waits."""
 
 
 @dataclass(eq=False, slots=True)

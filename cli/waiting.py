@@ -24,8 +24,11 @@ from .lines import STDIN
 from .profile import Profile
 from .purpose import OtherPurpose
 
-REPORTS, REPORT_PERIOD = 8, 10.0
-"""Of strangers who were turned away so many are told of in so many seconds; others are counted."""
+REPORTS = 8
+"""Strangers who were turned away that are told of in one period; others are counted."""
+
+REPORT_PERIOD = 10.0
+"""Seconds of that period."""
 
 RETURN_TIMEOUT = 10.0
 """Seconds in which the only guest of a script may come back after the connection broke."""

@@ -26,7 +26,7 @@ PADDED_TO = 4096
 """Bytes; the plaintext is a multiple of it, so that the size tells little."""
 
 MAX_SIZE = 32 * 1024 * 1024
-"""Bytes of the contact file: 10,000 contacts with all that each can have fit."""
+"""Bytes of the contact file: 10,000 contacts of 3 KiB each fit."""
 
 _KEY_LABEL = b"e2ee contact file v1"
 _NONCE = bytes(12)

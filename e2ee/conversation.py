@@ -37,7 +37,7 @@ PAGE = 100
 """Texts that are read from the journal at a time."""
 
 MAX_STREAMS_OF_A_CHANNEL = 2
-"""The second is for a sender whose memory turns out to be an old copy."""
+"""Streams that a peer may begin on a channel: the second is for one whose memory is an old copy."""
 
 CHAT, FILES, PIPE = "chat", "files", "pipe"
 """Purposes of a channel, SPEC.md section 11.2."""

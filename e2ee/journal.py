@@ -21,7 +21,7 @@ MAX_STREAMS = 16
 """Streams of a contact that are remembered; the one that was heard longest ago is forgotten."""
 
 MAX_TEXT_ID = MAX_KNOWN_TIME
-"""JSON's largest exact integer."""
+"""The highest number of a text: JSON's largest exact integer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ MAX_CLAIMED_NAME = 64
 """Characters of a name that somebody gives themselves."""
 
 MAX_CERTIFICATE_LENGTH = 300
-"""Bytes of a certificate, which has at most 190; base64 of more would not fit into the payload."""
+"""Bytes of a certificate; one of version 1 has at most 190."""
 
 MAX_REFRESH_MESSAGE = 4096
 """Bytes of the Noise message in a refresh; the longest has 1,232."""

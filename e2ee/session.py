@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 EXPORTER_LABEL = b"e2ee exporter v1\0"
 MAX_EXPORT_LENGTH = 255 * 32
-"""Bytes; HKDF-SHA256's limit (RFC 5869, section 2.3)."""
+"""Bytes of an export; HKDF-SHA256's limit (RFC 5869, section 2.3)."""
 
 
 class Session(Uncopyable):

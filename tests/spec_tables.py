@@ -7,18 +7,18 @@ puts them there.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from e2ee import Limits, limits
 from e2ee.file_states import FOLDERS_ONLY, Part, State
 from e2ee.file_states import TABLE as FILE_TABLE
 from e2ee.handshake import Handshake, Token, parse_protocol_name
 from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
 from e2ee.record.refresh import TABLE
 from e2ee.suites import SUITES, Approach
+from tests.limits import PROGRAM, PROTOCOL, Limit
 
 SPEC = Path(__file__).parent.parent / "SPEC.md"
 
@@ -99,25 +99,9 @@ def files() -> str:
     return "\n".join(lines)
 
 
-def limit_values() -> str:
-    defaults = Limits()
-    rows = [
-        ("message, sent or received (configurable)", f"{defaults.max_message_size:,} bytes"),
-        ("record, without its prefix", f"19 to {limits.MAX_RECORD_LENGTH:,} bytes"),
-        ("content of a record", f"{limits.MAX_CONTENT_LENGTH:,} bytes"),
-        ("handshake payload, where there is one", f"{HANDSHAKE_PAYLOAD_LENGTH:,} bytes"),
-        ("records accepted under one key", f"{limits.MAX_RECORDS_PER_KEY:,}"),
-        (
-            "own key update (configurable)",
-            f"{defaults.key_update_records:,} records or {defaults.key_update_bytes:,} bytes",
-        ),
-        (
-            "own refresh (configurable)",
-            f"{defaults.refresh_records:,} records or {defaults.refresh_bytes:,} bytes",
-        ),
-    ]
-    lines = ["| what | limit |", "|---|---|"]
-    lines += [f"| {what} | {value} |" for what, value in rows]
+def limit_values(values: Sequence[Limit]) -> str:
+    lines = ["| constant | value | what | shown by, in `tests/` |", "|---|---|---|---|"]
+    lines += [limit.row for limit in values]
     return "\n".join(lines)
 
 
@@ -126,7 +110,8 @@ TABLES = {
     "suites": suites,
     "refresh": refresh,
     "files": files,
-    "limits": limit_values,
+    "limits": lambda: limit_values(PROTOCOL),
+    "limits of the program": lambda: limit_values(PROGRAM),
 }
 
 

@@ -9,13 +9,13 @@ from e2ee.errors import DecryptionError, E2EEError, InvalidLength, NonceExhauste
 from e2ee.primitives import KEY_LENGTH, TAG_LENGTH, Cipher
 
 MAX_NONCE = 2**64 - 1
-"""Reserved for rekey; no message is ever sent or accepted under it."""
+"""The highest nonce, reserved for rekey; no message is ever sent or accepted under it."""
 
 MAX_MESSAGE_LENGTH = 65_535
 """Bytes of a Noise message; revision 34, section 3."""
 
 MAX_PLAINTEXT_LENGTH = MAX_MESSAGE_LENGTH - TAG_LENGTH
-"""65,519 bytes."""
+"""65,519 bytes of plaintext in one Noise message."""
 
 
 class CipherState(Uncopyable):

@@ -15,7 +15,7 @@ from e2ee.handshake.patterns import MODIFIERS, PATTERNS, Pattern, Token
 from e2ee.primitives import CIPHERS, DHS, HASHES, KEMS, Cipher, Dh, Hash, Kem
 
 MAX_NAME_LENGTH = 255
-"""Bytes; Noise revision 34, section 8."""
+"""Bytes of the name of a protocol; Noise revision 34, section 8."""
 
 T = TypeVar("T")
 

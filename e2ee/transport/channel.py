@@ -38,7 +38,7 @@ RECEIVE_HIGH_WATER = 1024 * 1024
 """Bytes waiting for the application from which the channel stops reading the stream."""
 
 CLOSING_HIGH_WATER = 64 * 1024 * 1024
-"""The same once our close is sent: what was on its way may come in, so that the peer's close, which
+"""The same bytes once our close is sent: what was on its way may come in, so that the peer's close, which
 is behind it, is not held up by an application that receives no more."""
 
 MESSAGE_OVERHEAD = 128

@@ -9,7 +9,7 @@ MAX_HANDSHAKES = 256
 """Handshakes under way at a listener: each holds a file descriptor."""
 
 MAX_HANDSHAKES_OF_HOST = 32
-"""Of those, handshakes of one host. It also bounds what a host can have calculated: of those that
+"""Handshakes of one host under way. It also bounds what a host can have calculated: of those that
 come at once most are dropped before they have cost anything."""
 
 

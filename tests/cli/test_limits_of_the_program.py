@@ -1,0 +1,152 @@
+"""Limits of the program that no other test shows: each at its value and one above it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from e2ee.errors import ConnectFailed, OverLimit, TimedOut
+from e2ee.journal import MemoryJournal, Outgoing
+from e2ee.transport import tcp
+from e2ee_cli import chat, file_desk, join, passphrases, purpose
+from e2ee_cli.correspondent import Correspondent
+from e2ee_cli.exits import CliError
+from e2ee_cli.file_names import MAX_NUMBERED, numbered
+from e2ee_cli.invite import LONGEST_LIFE, parse_lifetime
+
+Figure = Callable[[str], None]
+
+
+@pytest.mark.attack(26)
+def test_so_many_people_and_no_more(monkeypatch: pytest.MonkeyPatch, figure: Figure) -> None:
+    monkeypatch.setattr(chat, "MAX_PEOPLE", 3)
+
+    def person(number: int, *, here: bool) -> Any:
+        correspondent = SimpleNamespace(connected=here, unconfirmed=0)
+        return SimpleNamespace(
+            correspondent=correspondent,
+            desk=SimpleNamespace(transfer=None),
+            contact=SimpleNamespace(identity=number),
+            belongings=SimpleNamespace(close=lambda: closed.append(number)),
+        )
+
+    closed: list[int] = []
+    room: Any = SimpleNamespace(_current=None)
+    for here in (0, 1, 2, 3):
+        people = {number: person(number, here=number < here) for number in range(3)}
+        room.people, room._people = list(people.values()), people
+        if here < 3:
+            chat.Chat._make_room(room)
+            assert len(people) == 2
+            assert closed == [here]
+            closed.clear()
+        else:
+            with pytest.raises(OverLimit):
+                chat.Chat._make_room(room)
+    figure("limits: whoever is away makes room; one person more than may be here is refused")
+
+
+@pytest.mark.attack(26)
+def test_so_many_texts_wait_before_the_next_line_is_read(figure: Figure) -> None:
+    limit = chat.MAX_WAITING
+    journal = MemoryJournal()
+
+    async def waits_at(count: int) -> bool:
+        while journal.count_unconfirmed() < count:
+            journal.add(Outgoing(journal.next_id(), "", 0))
+        correspondent = Correspondent(journal, show=no_show, tell=lambda _: None)
+        task = asyncio.create_task(correspondent.has_room(limit))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        done = task.done()
+        task.cancel()
+        return not done
+
+    async def no_show(*_: Any) -> None: ...
+
+    waiting = [asyncio.run(waits_at(count)) for count in (0, 1, limit - 1, limit, limit + 1)]
+    assert waiting == [False, False, False, True, True]
+    figure(f"limits: the next line is read while fewer than {limit:,} texts wait")
+
+
+@pytest.mark.attack(26)
+def test_so_many_files_are_offered_at_once(figure: Figure) -> None:
+    for count in (0, 1, file_desk.AT_ONCE - 1, file_desk.AT_ONCE, file_desk.AT_ONCE + 1):
+        offered: list[int] = []
+        wishes = [SimpleNamespace(path=n, disk=None, row=None) for n in range(count)]
+
+        def offer(path: int, _disk: object, offered: list[int] = offered) -> int:
+            offered.append(path)
+            return path
+
+        desk: Any = SimpleNamespace(_wishes=wishes, transfer=SimpleNamespace(offer=offer))
+        file_desk.FileDesk._offer(desk)
+        assert offered == list(range(min(count, file_desk.AT_ONCE)))
+    figure(f"limits: of {count} files {len(offered)} are offered at once")
+
+
+@pytest.mark.attack(26)
+def test_so_many_names_are_tried_for_a_file(figure: Figure) -> None:
+    names = list(numbered("a.txt"))
+    assert len(names) == len(set(names)) == MAX_NUMBERED
+    assert names[-1] == f"a ({MAX_NUMBERED - 1}).txt"
+    figure(f"limits: {MAX_NUMBERED:,} names tried for a file, and no more")
+
+
+@pytest.mark.attack(26)
+def test_the_longest_life_of_a_link(figure: Figure) -> None:
+    assert parse_lifetime("52w") == LONGEST_LIFE
+    assert parse_lifetime("51w") == LONGEST_LIFE * 51 // 52
+    for longer in ("53w", "365d", "8737h", "0m"):
+        with pytest.raises(CliError):
+            parse_lifetime(longer)
+    figure("limits: a link for 52 weeks made, for an hour or a day more refused")
+
+
+@pytest.mark.attack(26)
+def test_of_a_file_no_more_is_read_than_can_be_of_use(tmp_path: Path, figure: Figure) -> None:
+    output: Any = None
+    path = tmp_path / "file"
+    readers: tuple[tuple[int, Callable[[str, Any], str]], ...] = (
+        (join.MAX_FILE, join._read),
+        (passphrases.MAX_LINE, passphrases.read_passphrase),
+    )
+    for limit, read in readers:
+        for size in (1, limit - 1, limit, limit + 1):
+            path.write_text("x" * size)
+            assert len(read(str(path), output)) == min(size, limit)
+    figure(f"limits: {join.MAX_FILE:,} bytes read of a file for a link, however long it is")
+
+
+# Deadlines, made short; what hangs would hang for ever.
+
+
+@pytest.mark.attack(26)
+def test_a_peer_without_a_hello_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, figure: Figure
+) -> None:
+    monkeypatch.setattr(purpose, "HELLO_TIMEOUT", 0.01)
+
+    async def send(_: bytes) -> None: ...
+
+    silent: Any = SimpleNamespace(send=send, receive=lambda: asyncio.sleep(3600))
+    with pytest.raises(TimedOut):
+        asyncio.run(purpose.agree(silent, ["chat"], initiator=True))
+    figure("limits: a peer without a hello is given up")
+
+
+@pytest.mark.attack(26)
+@pytest.mark.parametrize("deadline", ["CONNECT_TIMEOUT", "ATTEMPT_TIMEOUT"])
+def test_an_address_that_does_not_answer_is_given_up(
+    deadline: str, monkeypatch: pytest.MonkeyPatch, figure: Figure
+) -> None:
+    monkeypatch.setattr(tcp, deadline, 0.01)
+    monkeypatch.setattr(asyncio, "open_connection", lambda *_, **__: asyncio.sleep(3600))
+    with pytest.raises(ConnectFailed):
+        asyncio.run(tcp.connect_stream("127.0.0.1", 9))
+    figure(f"limits: an address that does not answer is given up by {deadline}")
