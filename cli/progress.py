@@ -61,4 +61,5 @@ def _fit(text: str, columns: int) -> str:
             break
         shown += character
         used += columns_of(character)
-    return shown + "…" if columns > 0 else ""
+    # Not in the middle of an emoji: its joiner would be shown as what it is then.
+    return shown.rstrip("\u200d") + "…" if columns > 0 else ""

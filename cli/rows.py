@@ -89,4 +89,4 @@ def fit(text: str, columns: int) -> str:
         if columns_of(cut + character) > columns - 1:
             break
         cut += character
-    return cut + "…"
+    return cut.rstrip("\u200d") + "…"
