@@ -12,6 +12,7 @@ from e2ee.file_events import Offered
 
 from .calling import call_again, new_pauses
 from .carrying import carry, raise_worst
+from .clean import clean
 from .dialling import call
 from .encounter import Encounter, announce
 from .exits import CliError, Exit
@@ -34,7 +35,7 @@ async def send(
     found = [(path, await in_thread(lambda path=path: outgoing(path))) for path in paths]  # type: ignore[misc]
     for path, disk in found:
         if isinstance(disk, OutgoingFolder) and disk.links:
-            line.say("links", f"{path}: {disk.links} symbolic links are not sent", path=path)
+            line.say("links", f"{clean(path)}: {disk.links} symbolic links are not sent", path=path)
     encounter = await call(profile, target, peer=peer)
     contact = encounter.contact
     announce(encounter, profile)
