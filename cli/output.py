@@ -31,6 +31,14 @@ STDERR_PATIENCE = 1.0
 ON_THE_WAY = {"searching", "resolving", "connecting", "handshake", "left"}
 """Events that tell how far something has come."""
 
+PEERS_WORDS = frozenset(
+    {"connected", "contact", "failed", "name", "nearby", "offer", "received", "sent"}
+)
+"""Events that tell what a peer calls themself, or a file."""
+
+INDENT = 4
+"""Blanks before what a terminal has no room for in a row of theirs."""
+
 
 class Output:
     quiet: ClassVar[bool] = False
@@ -80,7 +88,8 @@ class Output:
     def data(self, human: str, *, event: str, **fields: Any) -> None:
         """The result that a command was called for, on stdout. cli/events.py has the events."""
         self.tell_observers(event, **fields)
-        write_stdout(((_json(event, **fields) if self.as_json else human) + "\n").encode())
+        text = _json(event, **fields) if self.as_json else _folded(event, human, STDOUT)
+        write_stdout((text + "\n").encode())
 
     def kept(self, label: str, body: str, **fields: Any) -> None:
         """A text of a chat that was kept, as a result on stdout. Raises as ``line``."""
@@ -89,7 +98,7 @@ class Output:
     def _shown(self, label: str, body: str) -> str:
         """A text that cannot pose as anything but what its label says."""
         line = label + (TAB if self._terminal else "\t").join(map(clean, body.split("\t")))
-        return fold(line, _columns(), indent=len(label)) if self._terminal else line
+        return fold(line, _columns(STDOUT), indent=len(label)) if self._terminal else line
 
     def status(self, event: str, human: str, **fields: Any) -> None:
         """Something that the program has to say; ``human`` may have several lines.
@@ -103,7 +112,7 @@ class Output:
         if self.elsewhere is not None and not self.as_json:
             self.elsewhere(human)
             return
-        text = _json(event, **fields) if self.as_json else human
+        text = _json(event, **fields) if self.as_json else _folded(event, human, STDERR)
         data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
         if self._stderr_writer is None or not self._stderr_writer.is_alive():
             self._stderr_writer = threading.Thread(target=_write_stderr, args=(data,), daemon=True)
@@ -153,9 +162,18 @@ def _write_stderr(data: bytes) -> None:
         os.write(STDERR, data)
 
 
-def _columns() -> int:
+def _folded(event: str, human: str, stream: int) -> str:
+    """Where the terminal broke a row, a name could be such that its end poses as the program."""
+    if event not in PEERS_WORDS:
+        return human
+    columns = _columns(stream)
+    return "\n".join(fold(line, columns, indent=INDENT) for line in human.split("\n"))
+
+
+def _columns(stream: int) -> int:
+    """0 where it is no terminal."""
     with contextlib.suppress(OSError):
-        return os.get_terminal_size(STDOUT).columns
+        return os.get_terminal_size(stream).columns
     return 0
 
 

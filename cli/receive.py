@@ -22,8 +22,9 @@ from .file_desk import FileDesk, offer_text
 from .lines import STDIN
 from .links import PendingLinks
 from .profile import Profile
-from .progress_line import ProgressLine
+from .progress_line import ProgressLine, columns
 from .purpose import agree
+from .rows import fit
 from .threads import in_thread
 from .transfer import GO_ON, RETURN_TIMEOUT, Row
 from .waiting import Waiting, addresses_of, one_of, plain_host
@@ -149,7 +150,8 @@ class _Taking:
         async with self._questions:
             self._line.hidden = True
             try:
-                answer = await ask.line(f"Take {row.name}? [y/N] ")
+                # It is one row: where the terminal broke it, the name could pose as the program.
+                answer = await ask.line(f"Take {fit(row.name, columns() // 2)}? [y/N] ")
             finally:
                 self._line.hidden = False
         return answer.lower() in {"y", "yes"}
