@@ -29,7 +29,7 @@ MAX_ADDRESSES = 8
 """Addresses in a link; it has to fit into a QR code."""
 
 MAX_LINK_LENGTH = 1000
-"""Characters of a link: the checksum finds any three wrong ones in a text of up to 1,023 (BIP-173)."""
+"""Characters of a link: in up to 1,023 the checksum finds any three wrong ones (BIP-173)."""
 
 _SCHEME = "e2ee:"
 _LINK_PREFIX = "invite"

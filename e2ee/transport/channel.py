@@ -38,8 +38,8 @@ RECEIVE_HIGH_WATER = 1024 * 1024
 """Bytes waiting for the application from which the channel stops reading the stream."""
 
 CLOSING_HIGH_WATER = 64 * 1024 * 1024
-"""The same bytes once our close is sent: what was on its way may come in, so that the peer's close, which
-is behind it, is not held up by an application that receives no more."""
+"""The same bytes once our close is sent: what was on its way may come in, so that the peer's close,
+which is behind it, is not held up by an application that receives no more."""
 
 MESSAGE_OVERHEAD = 128
 """Bytes that a message of any length counts more than it holds: empty ones take memory too."""
