@@ -255,7 +255,11 @@ def _rename(fd: int, folder_fd: int, part: str, name: str, reserve: Callable[[st
             reserve(candidate)
         except FileExistsError:
             continue
-        os.rename(part, candidate, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        try:
+            os.rename(part, candidate, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        except OSError:
+            _give_back(folder_fd, candidate)
+            raise
         if not _is(fd, folder_fd, candidate):
             raise FileTrouble(
                 f"somebody changes {candidate} while it is written; look at it with care",
@@ -264,6 +268,16 @@ def _rename(fd: int, folder_fd: int, part: str, name: str, reserve: Callable[[st
         os.fsync(folder_fd)
         return candidate
     raise FileTrouble(f"there are too many files called {name}", "unwritable")
+
+
+def _give_back(folder_fd: int, name: str) -> None:
+    """What holds a name is empty; nothing else is removed."""
+    with contextlib.suppress(OSError):
+        status = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            os.rmdir(name, dir_fd=folder_fd)
+        elif stat.S_ISREG(status.st_mode) and status.st_size == 0:
+            os.unlink(name, dir_fd=folder_fd)
 
 
 def _is(fd: int, folder_fd: int, name: str) -> bool:
