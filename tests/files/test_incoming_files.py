@@ -262,8 +262,13 @@ while True:
 """Somebody who may write to the folder, and swaps everything in it for links, all the time."""
 
 
+@pytest.mark.attack(92)
+@pytest.mark.parametrize(
+    "rounds",
+    [100, pytest.param(100_000, marks=[pytest.mark.nightly, pytest.mark.timeout(7200)])],
+)
 def test_a_swap_of_links_in_a_race_leads_nowhere(
-    tmp_path: Path, figure: Callable[[str], None]
+    rounds: int, tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
     folder, outside = tmp_path / "in", tmp_path / "outside"
     folder.mkdir()
@@ -275,8 +280,8 @@ def test_a_swap_of_links_in_a_race_leads_nowhere(
     outcomes: Counter[str] = Counter()
     attacker = subprocess.Popen([sys.executable, "-SEc", ATTACKER, folder, outside])
     try:
-        while outcomes.total() < 100 or (not outcomes["hindered"] and outcomes.total() < 5000):
-            again = outcomes.total().to_bytes(2)
+        while outcomes.total() < rounds or (not outcomes["hindered"] and outcomes.total() < 5000):
+            again = outcomes.total().to_bytes(4)
             try:
                 whole(box.file("a", again), b"data")
                 with contextlib.closing(box.tree("t", again)) as tree:
@@ -300,6 +305,53 @@ def test_a_swap_of_links_in_a_race_leads_nowhere(
         f"links swapped under files that come: {outcomes['hindered']} of {outcomes.total()} "
         "were hindered, none led outside"
     )
+
+
+MOVER = """
+import contextlib, os, sys
+folder, outside = sys.argv[1:]
+while True:
+    for step in (
+        lambda: os.rename(folder, folder + ".moved"),
+        lambda: os.symlink(outside, folder),
+        lambda: os.unlink(folder),
+        lambda: os.rename(folder + ".moved", folder),
+    ):
+        with contextlib.suppress(OSError):
+            step()
+"""
+"""Somebody who swaps the folder itself for a link, all the time."""
+
+
+@pytest.mark.attack(92)
+@pytest.mark.parametrize(
+    "rounds",
+    [300, pytest.param(100_000, marks=[pytest.mark.nightly, pytest.mark.timeout(7200)])],
+)
+def test_a_folder_that_is_swapped_for_a_link_while_files_come_is_still_the_one_they_go_to(
+    rounds: int, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    folder, outside = tmp_path / "in", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    box = inbox(folder)
+    there = os.open(folder, os.O_RDONLY)
+    swapped = 0
+    mover = subprocess.Popen([sys.executable, "-SEc", MOVER, folder, outside])
+    try:
+        for number in range(rounds):
+            name = whole(box.file("a", number.to_bytes(4)), b"data")
+            swapped += folder.is_symlink() or not folder.exists()
+            assert os.listdir(there) == [name]
+            os.unlink(name, dir_fd=there)
+    finally:
+        mover.kill()
+        mover.wait()
+        os.close(there)
+        box.close()
+    assert os.listdir(outside) == []
+    assert swapped, "the folder was never away: it shows nothing"
+    figure(f"folder swapped for a link: {swapped} of {rounds} files came meanwhile, 0 went outside")
 
 
 @pytest.mark.parametrize(
