@@ -128,7 +128,8 @@ def test_a_script_without_yes_is_told_so(pair: Any) -> None:
     assert "--yes" in events[-1]["message"]
 
 
-def test_a_disk_that_is_full(pair: Any) -> None:
+@pytest.mark.attack(94)
+def test_a_disk_that_is_full(pair: Any, figure: Callable[[str], None]) -> None:
     pair.meet()
     (pair.folder / "big").write_bytes(bytes(3_000_000))
 
@@ -148,6 +149,7 @@ def test_a_disk_that_is_full(pair: Any) -> None:
     assert pair.finish(pair.send("big", address))[0] == 0
     assert pair.finish(bob)[0] == 0
     assert (pair.inbox / "big").read_bytes() == bytes(3_000_000)
+    figure("a full disk: both programs say so (exit codes 6 and 10), and go on when there is room")
 
 
 def test_what_cannot_be_sent_is_found_out_before_a_call(pair: Any) -> None:
