@@ -8,6 +8,7 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +43,7 @@ from e2ee_cli.waiting import Waiting
 
 from .hostile_texts import HOSTILE, Hostile, shown
 from .printing_places import BYTES, NOT, OWN, PLACES, SINK, calls_that_write
+from .terminal_emulator import ScreenProgram
 
 COLUMNS = 80
 NOON = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))
@@ -548,3 +550,25 @@ def test_what_may_hold_a_peers_words_is_broken_into_rows_by_us(
     figure(
         f"events with a peer's words: {len(claims)} of {len(EVENTS)}, all broken into rows by us"
     )
+
+
+@pytest.mark.attack(85)
+@pytest.mark.attack(88)
+def test_hostile_texts_on_a_real_screen_leave_the_prompt_and_the_margin_to_the_program(
+    tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    texts = [one for one in HOSTILE if in_cells(one.seen(one.text)) == one.seen(one.text)]
+    lines: list[str] = []
+    program = ScreenProgram(tmp_path, "plain", NO_COLOR="1")
+    try:
+        for hostile in texts:
+            program.show(hostile.text, at=NOON)
+            lines += chat_lines(hostile)
+        program.show("the last", at=NOON)
+        program.wait_for("the last")
+        *shown_rows, _ = program.scrollback
+    finally:
+        program.close()
+    assert all(row.startswith(("12:00 bob: ", " ")) for row in shown_rows if row)
+    assert without_blanks("".join(shown_rows)) == without_blanks("".join(lines))
+    figure(f"a screen: {len(texts)} hostile texts, 0 of {len(shown_rows)} rows begin with theirs")

@@ -129,7 +129,10 @@ def test_a_changed_size_leaves_one_prompt_and_what_was_typed(start: Start) -> No
     program.wait(lambda: program.typed == ["half a sentence"])
 
 
-def test_a_paste_of_several_lines_is_one_message_after_enter(program: ScreenProgram) -> None:
+@pytest.mark.attack(89)
+def test_a_paste_of_several_lines_is_one_message_after_enter(
+    program: ScreenProgram, figure: Callable[[str], None]
+) -> None:
     program.send("see: ")
     program.paste("first\r/quit\r\nthird\r")
     program.wait_for("3 lines pasted: Enter sends them as one message")
@@ -138,6 +141,7 @@ def test_a_paste_of_several_lines_is_one_message_after_enter(program: ScreenProg
     program.send("\r")
     program.wait(lambda: program.typed == ["see: first\n/quit\nthird"])
     program.wait(lambda: program.rows == [">", "bob · verified"])
+    figure("a paste with a command in it: one text after Enter, 0 commands run")
 
 
 def test_a_command_that_is_pasted_is_text(program: ScreenProgram) -> None:

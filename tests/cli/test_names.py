@@ -133,6 +133,7 @@ def test_a_hostile_name_is_shown_as_a_claim_and_fit_for_a_terminal(name: str) ->
     assert text.count('"') in (0, 2)
 
 
+@pytest.mark.attack(87)
 def test_no_two_contacts_get_one_label(figure: Callable[[str], None]) -> None:
     pairs = 0
     for name in sorted(set(HOSTILE)):

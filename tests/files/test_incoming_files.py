@@ -120,12 +120,14 @@ def test_numbers_go_before_the_ending() -> None:
     assert [next(names), next(names), next(names)] == ["a.b.txt", "a.b (1).txt", "a.b (2).txt"]
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+@pytest.mark.attack(91)
+def test_nothing_is_overwritten(tmp_path: Path, figure: Callable[[str], None]) -> None:
     (tmp_path / "a.txt").write_text("mine")
     (tmp_path / "a (1).txt").symlink_to("nowhere")
     assert whole(inbox(tmp_path).file("a.txt", b""), b"theirs") == "a (2).txt"
     assert (tmp_path / "a.txt").read_text() == "mine"
     assert not (tmp_path / "nowhere").exists()
+    figure("a name that is taken, by a file or a link to nothing: 0 bytes written there")
 
 
 def test_files_are_their_owners_only(tmp_path: Path) -> None:
