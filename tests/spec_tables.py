@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from e2ee import errors as vocabulary
 from e2ee.file_states import FOLDERS_ONLY, Part, State
 from e2ee.file_states import TABLE as FILE_TABLE
 from e2ee.handshake import Handshake, Token, parse_protocol_name
@@ -105,11 +106,23 @@ def limit_values(values: Sequence[Limit]) -> str:
     return "\n".join(lines)
 
 
+def errors() -> str:
+    """In the order of the module, where each stands behind its kind."""
+    lines = ["| error | a kind of | when |", "|---|---|---|"]
+    for error in vars(vocabulary).values():
+        if isinstance(error, type) and error.__module__ == vocabulary.__name__:
+            kind = error.__bases__[0].__name__
+            when = " ".join(str(error.__doc__).partition("\n\n")[0].replace("``", "`").split())
+            lines.append(f"| `{error.__name__}` | `{kind}` | {when} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "patterns": patterns,
     "suites": suites,
     "refresh": refresh,
     "files": files,
+    "errors": errors,
     "limits": lambda: limit_values(PROTOCOL),
     "limits of the program": lambda: limit_values(PROGRAM),
 }
