@@ -17,7 +17,7 @@ from e2ee.file_states import FOLDERS_ONLY, Part, State
 from e2ee.file_states import TABLE as FILE_TABLE
 from e2ee.handshake import Handshake, Token, parse_protocol_name
 from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH
-from e2ee.record.refresh import TABLE
+from e2ee.record.refresh import TABLE, RefreshInput, RefreshState
 from e2ee.suites import SUITES, Approach
 from tests.limits import PROGRAM, PROTOCOL, Limit
 
@@ -75,12 +75,16 @@ def suites() -> str:
 
 
 def refresh() -> str:
-    lines = ["| state | input | action | next state |", "|---|---|---|---|"]
-    lines += [
-        f"| {state.name} | {event.value} | {action.value} | {following.name} |"
-        for (state, event), (action, following) in TABLE.items()
+    states = list(RefreshState)
+    lines = [
+        "| refresh | " + " | ".join(state.name for state in states) + " |",
+        "|---" * (len(states) + 1) + "|",
     ]
-    lines.append("| IDLE | own wish | send an offer | OFFERED |")
+    for event in RefreshInput:
+        found = [TABLE.get((state, event)) for state in states]
+        cells = [f"{cell[0].value} → {cell[1].name}" if cell else "" for cell in found]
+        lines.append(f"| {event.value} | {' | '.join(cells)} |")
+    lines.append("| own wish | send an offer → OFFERED | nothing | nothing | nothing |")
     return "\n".join(lines)
 
 
