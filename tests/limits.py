@@ -97,8 +97,8 @@ PROTOCOL = (
     ),
     Limit(
         "e2ee.limits:HANDSHAKE_PAYLOAD_LENGTH",
-        "session/test_every_message_in_every_state.py::"
-        "test_a_message_of_an_opening_is_taken_only_in_its_place",
+        "session/test_states_of_the_specification.py::"
+        "test_each_step_of_an_opening_is_as_the_table_says",
     ),
     Limit("e2ee.messages:MAX_CERTIFICATE_LENGTH", EVERY),
     Limit("e2ee.limits:MAX_KNOWN_TIME", EVERY),
