@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -346,3 +348,42 @@ def test_a_flood_of_names_is_one_name(e2ee: Any) -> None:
     assert json.loads(out)["text"] == "that was all"
     assert err.count('"event":"name"') == 1
     assert listed(e2ee, "bob")[0]["claimed_name"] == "name 0"
+
+
+EACH_COMMAND = """
+import sys
+from e2ee.ids import encode_id
+from e2ee_cli.main import main
+from tests.session.low_order import LOW_ORDER_ED25519
+for key in LOW_ORDER_ED25519:
+    who = encode_id(key)
+    for command in (
+        ["contact", "trust", "bob", who],
+        ["connect", "127.0.0.1:1", "--peer", who],
+        ["listen", "--peer", who, "--host", "127.0.0.1", "--port", "0"],
+    ):
+        sys.argv = ["e2ee", *command]
+        try:
+            main()
+        except SystemExit as end:
+            print("ended with", end.code)
+"""
+
+
+@pytest.mark.attack(9)
+def test_no_command_that_takes_a_new_id_takes_one_of_low_order(
+    e2ee: Any, figure: Callable[[str], None]
+) -> None:
+    meet(e2ee)
+    before = listed(e2ee)
+    result = subprocess.run(
+        [sys.executable, "-c", EACH_COMMAND],
+        env=e2ee.environment("alice"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.count("ended with 2") == 14 * 3, result.stdout + result.stderr
+    assert listed(e2ee) == before
+    figure("ids of low order: 14 of 14 refused by each of 3 commands, exit code 2")
