@@ -554,21 +554,27 @@ def test_what_may_hold_a_peers_words_is_broken_into_rows_by_us(
 
 @pytest.mark.attack(85)
 @pytest.mark.attack(88)
+@pytest.mark.parametrize("options", [(), ("plain",)], ids=["inline", "plain"])
 def test_hostile_texts_on_a_real_screen_leave_the_prompt_and_the_margin_to_the_program(
-    tmp_path: Path, figure: Callable[[str], None]
+    options: tuple[str, ...], tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
     texts = [one for one in HOSTILE if in_cells(one.seen(one.text)) == one.seen(one.text)]
     lines: list[str] = []
-    program = ScreenProgram(tmp_path, "plain", NO_COLOR="1")
+    program = ScreenProgram(tmp_path, *options)
     try:
         for hostile in texts:
             program.show(hostile.text, at=NOON)
             lines += chat_lines(hostile)
         program.show("the last", at=NOON)
         program.wait_for("the last")
-        *shown_rows, _ = program.scrollback
+        found = program.scrollback
     finally:
         program.close()
+    end = found.index("12:00 bob: the last")
+    shown_rows, ours = found[:end], found[end + 1 :]
+    assert ours == ([] if options else [">"])
     assert all(row.startswith(("12:00 bob: ", " ")) for row in shown_rows if row)
     assert without_blanks("".join(shown_rows)) == without_blanks("".join(lines))
-    figure(f"a screen: {len(texts)} hostile texts, 0 of {len(shown_rows)} rows begin with theirs")
+    kind = "plain" if options else "inline"
+    count = len(shown_rows)
+    figure(f"{kind} screen: {len(texts)} hostile texts, 0 of {count} rows begin with theirs")
