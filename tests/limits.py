@@ -418,7 +418,7 @@ PACE = {
 }
 """How the work is cut up, and how often something is looked at: another value changes no result."""
 
-LOOK = {"MAX_ROWS", "NARROWEST", "QUIET_ZONE", "SHORT_ID", "SHOWN", "COLOURS"}
+LOOK = {"INDENT", "MAX_ROWS", "NARROWEST", "QUIET_ZONE", "SHORT_ID", "SHOWN", "COLOURS"}
 """What fits on a screen."""
 
 OTHER = {
