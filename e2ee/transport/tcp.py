@@ -136,7 +136,7 @@ async def connect_stream(host: str, port: int) -> TcpStream:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             return await _connect_to_any(host, port)
     except TimeoutError:
-        raise ConnectFailed(f"{where} did not answer in {CONNECT_TIMEOUT:g} seconds") from None
+        raise ConnectFailed(f"{where} did not answer in time") from None
     except socket.gaierror:
         raise NameUnknown(f"the name {host!r} cannot be resolved to an address") from None
     except (OSError, UnicodeError) as error:
