@@ -277,7 +277,10 @@ def test_other_bytes_than_were_hashed_end_the_transfer_and_not_the_session() -> 
     transfers.receive(encode(FileOffer(transfer=OTHER, name="next", size=1)))
 
 
-def test_a_receiver_refuses_more_than_the_window_of_all_files_together() -> None:
+@pytest.mark.attack(26)
+def test_a_receiver_refuses_more_than_the_window_of_all_files_together(
+    figure: Callable[[str], None],
+) -> None:
     transfers = FileTransfers()
     size = WINDOW // 2
     for transfer in (ID, OTHER):
@@ -288,6 +291,7 @@ def test_a_receiver_refuses_more_than_the_window_of_all_files_together() -> None
             transfers.receive(chunk(transfer, offset, bytes(32_768)))
     with pytest.raises(UnexpectedMessage):
         transfers.receive(chunk(OTHER, size, b"x"))
+    figure(f"limits: {WINDOW:,} bytes of files on their way taken, one more refused")
 
 
 def test_acknowledged_bytes_make_room() -> None:
@@ -440,7 +444,8 @@ def test_a_listing_that_is_anothers() -> None:
         send_members(FILES, listing=bytes(32))
 
 
-def test_few_files_of_a_folder_at_once() -> None:
+@pytest.mark.attack(26)
+def test_few_files_of_a_folder_at_once(figure: Callable[[str], None]) -> None:
     files: list[tuple[tuple[str, ...], int]] = [((f"{n:03}",), 0) for n in range(MAX_MEMBERS + 1)]
     transfers = FileTransfers()
     transfers.receive(folder_offer(files))
@@ -453,6 +458,7 @@ def test_few_files_of_a_folder_at_once() -> None:
         transfers.receive(offer)
     with pytest.raises(UnexpectedMessage, match="few at once"):
         transfers.receive(last)
+    figure(f"limits: {MAX_MEMBERS} files of a folder at once taken, one more refused")
 
 
 def test_a_sender_offers_few_files_of_a_folder_at_once() -> None:
@@ -486,7 +492,8 @@ def test_folders_that_cannot_be_offered(files: list[tuple[tuple[str, ...], int]]
 # Limits.
 
 
-def test_at_most_a_hundred_offers_on_either_side() -> None:
+@pytest.mark.attack(26)
+def test_at_most_a_hundred_offers_on_either_side(figure: Callable[[str], None]) -> None:
     transfers = FileTransfers()
     for number in range(MAX_OFFERS):
         transfers.sending.offer_file("file", 0)
@@ -497,9 +504,11 @@ def test_at_most_a_hundred_offers_on_either_side() -> None:
         transfers.sending.offer_folder("folder", FILES)
     with pytest.raises(UnexpectedMessage):
         transfers.receive(encode(FileOffer(transfer=ID, name="file", size=0)))
+    figure(f"limits: {MAX_OFFERS} offers made and taken, one more refused on either side")
 
 
-def test_at_most_sixteen_files_run() -> None:
+@pytest.mark.attack(26)
+def test_at_most_sixteen_files_run(figure: Callable[[str], None]) -> None:
     sender, receiver = FileTransfers(), FileTransfers()
     for _ in range(MAX_RUNNING + 4):
         accept(sender, sender.sending.offer_file("file", 1))
@@ -516,6 +525,7 @@ def test_at_most_sixteen_files_run() -> None:
         receiver.receive(encode(FileStart(transfer=number.to_bytes(16), offset=0)))
     with pytest.raises(UnexpectedMessage, match="more than 16"):
         receiver.receive(encode(FileStart(transfer=MAX_RUNNING.to_bytes(16), offset=0)))
+    figure(f"limits: {MAX_RUNNING} files run at once on either side, one more refused")
 
 
 # Bytes.
