@@ -1,6 +1,6 @@
 """Prints the tables of SPEC.md that come from the code.
 
-``python tests/spec_tables.py`` checks that SPEC.md has them as they are now; with ``--write`` it
+``python -m tests.spec_tables`` checks that SPEC.md has them as they are now; with ``--write`` it
 puts them there.
 """
 

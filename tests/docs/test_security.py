@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -48,3 +49,22 @@ def test_every_lesson_has_its_test() -> None:
     assert len(rows) >= 8
     for row in rows:
         assert NAMED.search(row), row
+
+
+def marked() -> set[int]:
+    """The rows that some test is marked with, where the mark names them."""
+    rows: set[int] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.attack":
+                rows |= {
+                    row.value
+                    for row in node.args
+                    if isinstance(row, ast.Constant) and isinstance(row.value, int)
+                }
+    return rows
+
+
+def test_every_attack_of_the_catalogue_has_a_test() -> None:
+    catalogue = tomllib.loads((ROOT / "tests/attacks.toml").read_text())
+    assert marked() == {int(row) for row, attack in catalogue.items() if "instead" not in attack}
