@@ -462,7 +462,7 @@ def test_no_key_is_shown(path: Path, file: ConversationFile) -> None:
     fill(file)
     ((salt,),) = file._database.rows("SELECT salt FROM header")
     shown = repr(file._database._opened) + repr(vars(file._database))
-    assert "Connection" in shown
+    assert "_Opened" in shown
     for label in (b"e2ee conversation value v1", b"e2ee conversation name v1"):
         assert repr(ME.derive(label, salt)) not in shown
 
