@@ -9,6 +9,7 @@ import enum
 import gc
 import importlib
 import inspect
+import os
 import pickle
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ def classes() -> Iterator[type]:
 @contextlib.contextmanager
 def everything_alive(folder: Path) -> Iterator[set[bytes]]:
     """Each class that holds a secret has an object that does; the secrets that are bytes."""
-    link = Link(PEER.public_key, bytes(range(32)), 2**40, [("localhost", 1)])
+    link = Link(PEER.public_key, os.urandom(32), 2**40, [("localhost", 1)])
     opening, by_link, by_code = (
         Session.initiator(ME, **how) for how in ({}, {"invitation": link}, {"invitation": CODE})
     )
