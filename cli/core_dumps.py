@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import resource
 import sys
 
@@ -15,5 +15,9 @@ def forbid() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         # The limit does not count where the kernel hands dumps to a program: core(5). Where a
-        # sandbox refuses this call, the limit is all there is.
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        # sandbox refuses this call, or nothing can be loaded for want of descriptors, the limit is
+        # all there is.
+        with contextlib.suppress(OSError):
+            import ctypes  # noqa: PLC0415 -- help and completion need none
+
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)

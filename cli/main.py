@@ -15,7 +15,7 @@ import typer
 
 from e2ee.limits import MAX_PORT
 
-from . import contact_commands, history_commands, identity_commands, settings
+from . import contact_commands, core_dumps, history_commands, identity_commands, settings
 from .completion import ASKED, SCRIPTS, Shell, answer
 from .exits import CliError, Exit
 from .output import Output
@@ -456,8 +456,6 @@ def main() -> NoReturn:
         sys.stdout.write(answer(command, sys.argv[1:]))
         sys.exit(Exit.OK)
     if "--help" not in sys.argv:  # Which is there whatever the configuration says.
-        from . import core_dumps
-
         core_dumps.forbid()
         settings.apply(command, lenient="doctor" in sys.argv)  # Which says what is wrong.
     try:
