@@ -116,7 +116,7 @@ def document(tests: list[dict[str, Any]]) -> str:
     table, passed, wanted = catalogue(tests)
     outcomes = Counter(test["outcome"] for test in tests)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(outcomes.items()))
-    kit = len([path for path in (HERE.parent / "kit").rglob("*") if path.is_file()])
+    kit = len(list((HERE.parent / "kit/cases").rglob("*.txt")))
     lines = [
         "# Evidence",
         "",
@@ -127,7 +127,7 @@ def document(tests: list[dict[str, Any]]) -> str:
         "",
         f"- Tests: {counts}.",
         f"- Catalogue of attacks: {passed} of {wanted} rows passed.",
-        f"- Files in `tests/kit/`: {kit}.",
+        f"- Files in `tests/kit/cases/`: {kit:,}.",
         "",
         "What it means, and what it does not, is in [SECURITY.md](../SECURITY.md).",
         "",
