@@ -182,6 +182,7 @@ def test_every_truncation_is_refused(path: Path, figure: Callable[[str], None]) 
     figure(f"identity file: {len(data)} of {len(data)} truncations refused")
 
 
+@pytest.mark.slow
 def test_every_changed_byte_is_refused_or_makes_no_difference(
     path: Path, figure: Callable[[str], None]
 ) -> None:

@@ -244,6 +244,7 @@ def test_every_truncation_is_refused_without_running_argon2(
     figure(f"locked identity file: {len(data)} of {len(data)} truncations refused")
 
 
+@pytest.mark.slow
 def test_every_changed_byte_is_refused(
     path: Path, runs: list[tuple[int, int, int]], figure: Callable[[str], None]
 ) -> None:
