@@ -55,7 +55,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.secrets: deque[bytes] = deque(maxlen=MOST_SECRETS)
-        self.lasting: deque[bytes] = deque(maxlen=MOST_SECRETS)
+        self.lasting = Secrets([])
         """Made outside of any test, and used by many."""
         self.passphrases: set[bytes] = set()
         """Not looked for in files: they may stand in one that the user names."""
@@ -67,8 +67,8 @@ class Watch:
         self.watched = self.searched = 0
 
     def note(self, secret: object) -> None:
-        # Constants such as zeros and 0, 1, 2, of which tests are full, are nobody's secret.
-        if isinstance(secret, bytes) and len(set(secret)) >= SHORTEST and not counts(secret):
+        # Constants such as zeros, of which tests are full, are nobody's secret.
+        if isinstance(secret, bytes) and len(set(secret)) >= SHORTEST:
             self.secrets.append(secret)
             self.watched += 1
 
@@ -102,10 +102,11 @@ class Watch:
                 else:
                     seen.append((f"the file {path.name}", content))
         self.searched += sum(len(data) for _, data in seen)
-        keys = [*self.lasting, *self.secrets]
         (what, text), *files = seen
-        found = [(what, Secrets([*keys, *self.passphrases]).form_in(text))]
-        in_files = Secrets(keys)
+        # Nor is 0, 1, 2 a secret. That is asked here: most of what is noted is never looked for.
+        keys = [key for key in self.secrets if not counts(key)] if text or files else []
+        in_files = Secrets(keys, and_those_of=self.lasting)
+        found = [(what, Secrets(self.passphrases, and_those_of=in_files).form_in(text))]
         found += [(what, in_files.form_in(content)) for what, content in files]
         return [f"{what} has a secret, {form}" for what, form in found if form is not None]
 
@@ -224,7 +225,7 @@ def pytest_configure() -> None:
 def pytest_collection() -> Generator[None, object, object]:
     WATCH.begin()
     result = yield
-    WATCH.lasting.extend(WATCH.secrets)
+    WATCH.lasting = Secrets(key for key in WATCH.secrets if not counts(key))
     return result
 
 

@@ -67,7 +67,8 @@ FORMS: dict[str, Callable[[bytes], Iterable[bytes]]] = {
 class Secrets:
     """Some secrets, each of 15 bytes or more, to be looked for."""
 
-    def __init__(self, secrets: Iterable[bytes]) -> None:
+    def __init__(self, secrets: Iterable[bytes], *, and_those_of: Secrets | None = None) -> None:
+        self._others = and_those_of
         self._secrets = frozenset(secrets)
         self._words = set(
             itertools.chain.from_iterable(
@@ -86,8 +87,10 @@ class Secrets:
 
     def _is_in(self, data: bytes) -> bool:
         words = memoryview(data)[: len(data) // WORD * WORD].cast("Q")
-        return not self._words.isdisjoint(words) and any(
+        if not self._words.isdisjoint(words) and any(
             secret[start : start + SHORTEST] in data
             for secret in self._secrets
             for start in range(len(secret) - SHORTEST + 1)
-        )
+        ):
+            return True
+        return self._others is not None and self._others._is_in(data)

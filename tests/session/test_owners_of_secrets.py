@@ -89,7 +89,7 @@ def everything_alive(folder: Path) -> Iterator[set[bytes]]:
     with texts.journal(PEER.public_key) as journal:
         journal.next_id()
         alive.append(journal)
-        yield {*WATCH.secrets, *WATCH.lasting, CODE.password}
+        yield {*WATCH.secrets, CODE.password}
     texts.close()
 
 
