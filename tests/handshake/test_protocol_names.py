@@ -174,6 +174,22 @@ def test_an_invalid_name_is_refused(name: str) -> None:
         Handshake(name, initiator=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "unknown"),
+    [
+        ("Noise_XZ_25519_AESGCM_SHA256", "pattern 'XZ'"),
+        ("Noise_XXpsk9_25519_AESGCM_SHA256", "modifier 'psk9'"),
+        ("Noise_XX_1_AESGCM_SHA256", "DH '1'"),
+        ("Noise_XXhfs_25519+1_AESGCM_SHA256", "KEM '1'"),
+        ("Noise_XX_25519_AES_SHA256", "cipher 'AES'"),
+        ("Noise_XX_25519_AESGCM_SHA1", "hash 'SHA1'"),
+    ],
+)
+def test_it_is_said_which_part_of_a_name_is_unknown(name: str, unknown: str) -> None:
+    with pytest.raises(InvalidProtocolName, match=f"unknown {unknown}; known are"):
+        parse_protocol_name(name)
+
+
 def test_a_name_has_at_most_255_bytes() -> None:
     with pytest.raises(InvalidProtocolName, match="255 bytes"):
         parse_protocol_name("Noise_XX_25519_AESGCM_" + "A" * 234)

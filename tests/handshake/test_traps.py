@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import gc
 import gzip
 import json
 import os
 import pickle
 import warnings
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -676,6 +678,16 @@ def test_a_low_order_ephemeral_key_carried_over_is_refused() -> None:
             bobs.write_message()
 
 
+def test_an_ephemeral_key_carried_over_is_in_the_hash() -> None:
+    """Section 5.3: Initialize() hashes each pre-message, and section 10.2 makes it one."""
+    name, ephemeral = f"Noise_XXfallback_{SUITE}", X25519PrivateKey.generate().public_key()
+    bobs = Handshake(name, initiator=True, s=KEY, re=ephemeral, prologue=b"of both")
+    expected = sha256(name.encode()).digest()
+    for hashed in (b"of both", ephemeral.public_bytes_raw()):
+        expected = sha256(expected + hashed).digest()
+    assert bobs._symmetric.handshake_hash == expected
+
+
 @pytest.mark.parametrize("modifiers", ["hfs+fallback", "fallback+hfs"])
 def test_hfs_with_fallback_is_refused(modifiers: str) -> None:
     with pytest.raises(InvalidProtocolName, match="hfs with fallback is not defined"):
@@ -710,7 +722,50 @@ def test_what_holds_secrets_cannot_be_copied_and_shows_nothing(
     figure(f"nonces: copy, deepcopy and pickle of {type(secret).__name__} refused")
 
 
+def test_a_cipher_state_that_has_died_has_no_key(
+    ciphers: tuple[CipherState, CipherState],
+) -> None:
+    _, receiver = ciphers
+    with pytest.raises(DecryptionError):
+        receiver.decrypt_with_ad(b"", bytes(16))
+    alive = gc.get_referents(receiver)
+    assert not [found for found in alive if isinstance(found, AESGCM | ChaCha20Poly1305)]
+
+
+def test_a_handshake_that_has_died_has_no_key_nor_has_its_error() -> None:
+    """What led to the error has a traceback, whose frames have keys."""
+    name = f"Noise_XXhfs+psk3_{HYBRID_SUITE}"
+    initiator = Handshake(name, initiator=True, s=KEY, psks=[KEY])
+    responder = Handshake(name, initiator=False, s=KEY, psks=[KEY])
+    responder.read_message(initiator.write_message())
+    secrets = ("_symmetric", "_s", "_e", "_psks", "_kem_private")
+    assert all(getattr(initiator, secret) for secret in secrets)
+    with pytest.raises(DecryptionError) as died:
+        initiator.read_message(changed(responder.write_message()))
+    assert [getattr(initiator, secret) for secret in secrets] == [None] * len(secrets)
+    assert died.value.__context__ is None
+    assert died.value.__cause__ is None
+
+
 # Turns, and keys that are missing.
+
+
+def test_a_payload_that_is_not_bytes_is_refused_and_changes_nothing() -> None:
+    initiator, responder = handshakes(f"Noise_NN_{SUITE}")
+    for payload in ("text", bytearray(1), None):
+        with pytest.raises(UsageError, match="a payload is bytes"):
+            initiator.write_message(payload)  # type: ignore[arg-type]
+    run(initiator, responder)
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_whoever_gave_a_message_may_use_its_memory_again(kind: Callable[[Any], bytes]) -> None:
+    initiator, responder = handshakes(f"Noise_XXhfs_{HYBRID_SUITE}")
+    for writer, reader in ((initiator, responder), (responder, initiator), (initiator, responder)):
+        buffer = bytearray(writer.write_message())
+        reader.read_message(kind(buffer))
+        buffer[:] = bytes(len(buffer))
+    assert initiator.handshake_hash == responder.handshake_hash
 
 
 def test_a_call_out_of_turn_is_refused_and_changes_nothing() -> None:

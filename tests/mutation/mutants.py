@@ -188,7 +188,7 @@ def _in_expressions(node: ast.AST) -> Iterator[Change]:
             for inside in parts:
                 yield from _in_expressions(inside)
             continue
-        for new in _other_expressions(node, field, part):
+        for new in _other_expressions(field, part):
             yield Change(node, field, index, new)
         yield from _in_expressions(part)
 
@@ -206,7 +206,7 @@ def _is_equation(node: ast.AST) -> bool:
     return isinstance(node, ast.Compare) and all(isinstance(op, negated) for op in node.ops)
 
 
-def _other_expressions(owner: ast.AST, field: str, node: ast.AST) -> Iterator[ast.AST]:
+def _other_expressions(field: str, node: ast.AST) -> Iterator[ast.AST]:
     if field in {"test", "ifs"} and isinstance(node, ast.expr) and not _is_equation(node):
         yield ast.UnaryOp(ast.Not(), node)
     match node:
@@ -216,7 +216,8 @@ def _other_expressions(owner: ast.AST, field: str, node: ast.AST) -> Iterator[as
             yield ast.Constant(value + 1)
         case ast.Constant(value=bytes(value)):
             yield ast.Constant(value + b"!")
-        case ast.Constant(value=str(value)) if not isinstance(owner, ast.Expr):
+        # With a blank in it, it is said to people.
+        case ast.Constant(value=str(value)) if " " not in value:
             yield ast.Constant(value + "!")
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield operand

@@ -73,6 +73,8 @@ class Runner:
         self._root, self._mutants, self._jobs = root, mutants, jobs
         self._items: dict[str, pytest.Item] = {}
         self._seconds: dict[str, float] = {}
+        self._present = ""
+        self._forking: set[str] = set()
         self._tests_of_line: dict[Path, dict[int, list[str]]] = {}
         self._kills: dict[str, int] = defaultdict(int)
         self.results: list[Result] = []
@@ -89,8 +91,11 @@ class Runner:
         lines = coverage.Coverage(
             data_file=None, include=[f"{self._root}/e2ee/*"], config_file=False, messages=False
         )
+        # What runs in a child of the test itself is not seen.
+        os.register_at_fork(before=lambda: self._forking.add(self._present))
         lines.start()
         for number, item in enumerate(items):
+            self._present = item.nodeid
             lines.switch_context(item.nodeid)
             begin = time.process_time()
             passed = _passes(item)
@@ -155,7 +160,7 @@ class Runner:
         of_line = self._tests_of_line[mutant.path]
         tests = {test for line in mutant.lines for test in of_line.get(line, ())}
         in_order = sorted(
-            tests & self._items.keys(),
+            (tests | self._forking) & self._items.keys(),
             key=lambda test: (self._seconds[test] + 0.01) / (1 + self._kills[test]),
         )
         chosen, seconds = [], 0.0

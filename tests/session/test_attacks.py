@@ -1030,7 +1030,13 @@ def test_a_forked_handshake_cannot_be_finished_twice() -> None:
     responder = Handshake("Noise_NN_25519_AESGCM_SHA256", initiator=False)
     responder.read_message(initiator.write_message())
     answer = responder.write_message()
-    for call in (lambda: initiator.read_message(answer), responder.split):
+    sending = responder.split()[0]
+    calls: list[Callable[[], object]] = [
+        lambda: initiator.read_message(answer),
+        responder.split,
+        lambda: sending.encrypt_with_ad(b"", b"text"),
+    ]
+    for call in calls:
         assert "after a fork" in in_a_fork(call)
 
 
