@@ -200,7 +200,7 @@ class Identity(Uncopyable):
         """
         path = as_path(path, IdentityFileError)
         data = read_private(path, MAX_FILE_SIZE, IdentityFileError)
-        if data.split(b"\n", 1)[0] == LOCKED_HEADER.encode():
+        if data.partition(b"\n")[0] == LOCKED_HEADER.encode():
             data = _unlocked(data, passphrase, path)
         fields = _parse(data, path)
         try:

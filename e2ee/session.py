@@ -74,7 +74,6 @@ class Session(Uncopyable):
         self._error: E2EEError | None = None
         self._unsent = opening.take()
         """Bytes of the opening, or a refusal, that ``data_to_send`` has yet to hand out."""
-        self._exporter_secret = self._handshake_hash = b""
         self.peer: Peer | None = None
         """Whom the channel is authenticated to; None before HandshakeCompleted."""
 

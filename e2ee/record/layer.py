@@ -128,7 +128,6 @@ class RecordLayer(Uncopyable):
         while self._pending_length + len(stream) >= MAX_CONTENT_LENGTH:
             room = MAX_CONTENT_LENGTH - self._pending_length
             self._pending.append(stream[:room])
-            self._pending_length = MAX_CONTENT_LENGTH
             stream = stream[room:]
             self._seal_pending()
         if stream:
@@ -188,7 +187,7 @@ class RecordLayer(Uncopyable):
     def _seal(self, content_type: ContentType, *content: bytes | memoryview) -> None:
         if self._refresh_is_due():
             self._offer_refresh()
-        if self._key_update_is_due(sum(map(len, content))):
+        if self._key_update_is_due():
             self._seal_key_update()
         self._seal_under_present_key(content_type, *content)
 
@@ -206,13 +205,13 @@ class RecordLayer(Uncopyable):
         self._sent_since_refresh += 1
         self._sent_bytes_since_refresh += len(sealed)
 
-    def _key_update_is_due(self, next_content_length: int) -> bool:
-        # The last record under a key is the one that announces the next.
+    def _key_update_is_due(self) -> bool:
+        # The last record under a key is the one that announces the next: there must be room for
+        # two, the one to be sealed now and that one.
         return (
             self._sent_on_key >= self._limits.key_update_records - 1
-            or self._sent_bytes_on_key + next_content_length + 2 * MAX_RECORD_LENGTH
-            > self._limits.key_update_bytes
-        ) and self._sent_on_key > 0
+            or self._sent_bytes_on_key + 2 * MAX_RECORD_LENGTH > self._limits.key_update_bytes
+        )
 
     def _seal_key_update(self) -> None:
         self._seal_under_present_key(ContentType.CONTROL, encode(KeyUpdate()))
@@ -286,9 +285,9 @@ class RecordLayer(Uncopyable):
             case RefreshAnswer():
                 yield from self._on_refresh(RefreshInput.ANSWER, message.message)
             case RefreshSwitch():
-                yield from self._on_refresh(RefreshInput.SWITCH, b"")
+                yield from self._on_refresh(RefreshInput.SWITCH)
 
-    def _on_refresh(self, event: RefreshInput, noise_message: bytes) -> Iterator[Event]:
+    def _on_refresh(self, event: RefreshInput, noise_message: bytes = b"") -> Iterator[Event]:
         action = self._refresh.on(event)
         match action:
             case RefreshAction.ANSWER:

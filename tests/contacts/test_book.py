@@ -255,8 +255,8 @@ def test_who_is_not_there_is_not_found() -> None:
 # Invitations.
 
 
-def invitation(number: int, *, expires: int = 10) -> PendingInvitation:
-    return PendingInvitation(nonce=number.to_bytes(16), created=0, expires=expires)
+def invitation(number: int, *, expires: int = 10, name: str = "") -> PendingInvitation:
+    return PendingInvitation(nonce=number.to_bytes(16), created=0, expires=expires, name=name)
 
 
 def test_an_invitation_is_taken_once_and_not_after_its_end() -> None:
@@ -280,6 +280,17 @@ def test_there_is_room_for_a_hundred_and_those_that_expired_make_room() -> None:
         book.invite(invitation(1000), 10)
     book.invite(invitation(1000, expires=99), 11)
     assert len(book.invitations) == 1
+
+
+def test_an_invitation_is_for_a_name_that_is_free() -> None:
+    book = ContactBook()
+    book.meet(peer(1), "code", 0)
+    book.invite(invitation(1), 0)
+    (taken,) = (contact.name for contact in book.contacts)
+    with pytest.raises(NameRefused):
+        book.invite(invitation(2, name=taken), 0)
+    book.invite(invitation(2, name="nobody-yet"), 0)
+    assert len(book.invitations) == 2
 
 
 # Keeping it.

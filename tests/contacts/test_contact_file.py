@@ -96,6 +96,20 @@ def test_an_update_that_fails_changes_nothing(path: Path) -> None:
         pass
 
 
+def test_contacts_that_would_not_be_read_again_are_not_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ContactFile(path, OWNER)
+    with file.update() as book:
+        book.meet(stranger(1), "code", 100)
+    before = path.read_bytes()
+    monkeypatch.setattr("e2ee.contact_file.MAX_SIZE", len(before))
+    with pytest.raises(ContactFileError, match="remove some"), file.update() as book:  # noqa: PT012
+        for number in range(2, 100):
+            book.meet(stranger(number), "code", 100)
+    assert path.read_bytes() == before
+
+
 def test_who_comes_while_another_writes_is_told_so(path: Path) -> None:
     with (
         ContactFile(path, OWNER).update(),

@@ -382,6 +382,22 @@ def test_a_file_that_another_program_locks_is_said_to_be_in_use(
     assert len(list(file.history())) == 11
 
 
+def test_history_is_of_a_time_and_of_a_text(file: ConversationFile) -> None:
+    fill(file)
+    assert {entry.at for entry in file.history(since=2, until=4)} == {2, 3}
+    assert {entry.body for entry in file.history(containing="BERED 3")} == {"remembered 3"}
+
+
+def test_what_another_program_has_made_in_this_moment_is_not_made_again(
+    path: Path, file: ConversationFile
+) -> None:
+    fill(file)
+    before = everything(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        file._database._make(connection)
+    assert everything(path) == before
+
+
 def test_whoever_reads_history_slowly_is_in_nobodys_way(
     path: Path, file: ConversationFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,27 @@ def test_no_text_goes_out_before_the_peer_has_said_where_to_go_on() -> None:
     assert message == encode(Text(id=1, body="early"))
 
 
+def test_a_conversation_that_has_begun_does_not_begin_again() -> None:
+    conversation, journal = opened()
+    say(journal, "text")
+    conversation.receive(encode(Resume(received=0)))
+    assert conversation.next_message() == encode(Text(id=1, body="text"))
+    conversation.begin()
+    assert conversation.next_message() is None
+    assert conversation.sent == 1
+
+
+def test_what_is_shown_of_an_earlier_stream_is_remembered_as_of_that() -> None:
+    conversation, journal = opened()
+    conversation.receive(stream())
+    earlier = conversation.receive(text(1))
+    assert isinstance(earlier, TextReceived)
+    conversation.receive(encode(Stream(id=b"t" * 16, first=1)))
+    conversation.shown(earlier)
+    assert journal.heard(b"s" * 16) == 1
+    assert journal.heard(b"t" * 16) == 0
+
+
 def test_a_resume_confirms_what_was_shown_before_the_cut() -> None:
     journal = MemoryJournal()
     for body in "abc":

@@ -510,12 +510,17 @@ def test_at_most_a_hundred_offers_on_either_side(figure: Callable[[str], None]) 
 @pytest.mark.attack(26)
 def test_at_most_sixteen_files_run(figure: Callable[[str], None]) -> None:
     sender, receiver = FileTransfers(), FileTransfers()
-    for _ in range(MAX_RUNNING + 4):
-        accept(sender, sender.sending.offer_file("file", 1))
+    offers = [sender.sending.offer_file("file", 1) for _ in range(MAX_RUNNING + 4)]
+    for offer in offers:
+        accept(sender, offer)
     starts = [message for message in said(sender) if isinstance(message, FileStart)]
     assert len(starts) == MAX_RUNNING
     sender.cancel(starts[0].transfer, "cancelled")
-    assert sum(isinstance(message, FileStart) for message in said(sender)) == 1
+    (fresh,) = (message for message in said(sender) if isinstance(message, FileStart))
+    waiting = [offer for offer in offers if offer not in {s.transfer for s in (*starts, fresh)}]
+    sender.cancel(waiting[0], "cancelled")
+    sender.cancel(fresh.transfer, "cancelled")
+    assert [m.transfer for m in said(sender) if isinstance(m, FileStart)] == waiting[1:2]
 
     for number in range(MAX_RUNNING + 1):
         transfer = number.to_bytes(16)
@@ -589,6 +594,10 @@ def test_calls_that_cannot_be() -> None:
     transfers, _ = in_state(Part.RECEIVED_FILE, State.RUNNING)
     with pytest.raises(UsageError):
         transfers.receiving.written(ID, 1)
+    transfers, _ = in_state(Part.RECEIVED_FOLDER, State.RUNNING)
+    transfers.receive(encode(FolderFile(transfer=OTHER, folder=ID, path=("a",), size=0)))
+    with pytest.raises(UsageError, match="cancel the folder"):
+        transfers.receiving.decline(OTHER, "declined")
     for bad in ("", "a/b"):
         with pytest.raises(UsageError):
             transfers.sending.offer_file(bad, 0)

@@ -19,7 +19,7 @@ from e2ee.certificate import verify_payload
 from e2ee.errors import CertificateError, InvalidId, InvalidPublicKey
 from e2ee.ids import check_identity_key, decode_id, encode_id
 from e2ee.messages import Certificate, HandshakePayload
-from e2ee.primitives import CIPHERS, DHS, HASHES, MlKem768
+from e2ee.primitives import CIPHERS, DHS, HASHES, MlKem768, RunningHash
 
 Figure = Callable[[str], None]
 
@@ -275,3 +275,12 @@ def test_a_certificate_is_judged_by_three_rules_in_every_edge_case_of_its_points
             verify_payload(payload, static_key=bytes(32), now=None)
         counts[f"refused ({refused})"] += 1
     figure(summary("CCTV ed25519, as certificates", counts))
+
+
+def test_a_running_hash_is_that_of_all_its_pieces_so_far() -> None:
+    running, whole = RunningHash(), b""
+    for piece in (b"", b"one", bytes(1000), b"two"):
+        running.update(piece)
+        whole += piece
+        assert running.digest() == HASHES["SHA256"].hash(whole)
+        assert running.length == len(whole)

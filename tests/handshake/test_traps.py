@@ -624,6 +624,17 @@ def test_after_a_one_way_pattern_only_the_initiator_sends(pattern: str) -> None:
             call()
 
 
+def test_what_is_forbidden_after_a_failure_still_tells_of_the_failure(
+    ciphers: tuple[CipherState, CipherState],
+) -> None:
+    _, receiver = ciphers
+    with pytest.raises(DecryptionError):
+        receiver.decrypt_with_ad(b"", bytes(16))
+    receiver.forbid("for another reason")
+    with pytest.raises(DecryptionError):
+        receiver.rekey()
+
+
 # Noise Pipes: an IK that fails falls back to XX.
 
 

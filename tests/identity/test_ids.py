@@ -214,6 +214,14 @@ def test_up_to_four_wrong_characters_are_always_detected(
         decode_id("".join(text))
 
 
+def test_a_sign_that_becomes_a_letter_of_ids_in_lower_case_is_none() -> None:
+    """The sign of the kelvin is a capital letter, and in lower case a k."""
+    text = next(t for n in range(3, 99) if "k" in (t := encode_id(key_of(n, 0))))
+    assert decode_id(text.upper())
+    with pytest.raises(InvalidId, match="has a character"):
+        decode_id(text.upper().replace("K", "\N{KELVIN SIGN}"))
+
+
 @given(key=KEYS, count=st.integers(1, 62))
 @settings(deadline=None)
 def test_capital_and_small_letters_are_not_mixed(key: bytes, count: int) -> None:

@@ -56,6 +56,7 @@ def test_the_drafts_strings_and_generator() -> None:
     assert prepend_len(b"1234").hex() == "0431323334"
     assert prepend_len(bytes(range(127)))[:2].hex() == "7f00"
     assert prepend_len(bytes(range(128)))[:3].hex() == "800100"
+    assert prepend_len(bytes(300)) == b"\xac\x02" + bytes(300)
     assert lv_cat(b"1234", b"5", b"", b"678").hex() == "043132333401350003363738"
     string = generator_string(RUN["PRS"], RUN["CI"], RUN["sid"])
     assert string.hex() == (

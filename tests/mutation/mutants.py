@@ -215,10 +215,10 @@ def _other_expressions(field: str, node: ast.AST) -> Iterator[ast.AST]:
         case ast.Constant(value=int(value)):
             yield ast.Constant(value + 1)
         case ast.Constant(value=bytes(value)):
-            yield ast.Constant(value + b"!")
+            yield ast.Constant(value + b"X")
         # With a blank in it, it is said to people.
         case ast.Constant(value=str(value)) if " " not in value:
-            yield ast.Constant(value + "!")
+            yield ast.Constant(value + "X")
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield operand
         case ast.cmpop() | ast.boolop() | ast.operator() if type(node) in OPERATORS:

@@ -35,9 +35,9 @@ import e2ee._uncopyable
 
 from .mutants import Mutant
 
-LONGEST_TEST = 3.0
+LONGEST_TEST = 6.0
 """Seconds of processor time; a test that takes longer is not run for mutants."""
-LONGEST_RUN = 15.0
+LONGEST_RUN = 30.0
 """Seconds of tests for one mutant; the quickest are run first."""
 MOST_MEMORY = 8 * 2**30
 """Bytes of addresses of one child; a mutant may be one that never stops to collect."""
@@ -80,9 +80,9 @@ class Runner:
         self.results: list[Result] = []
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._caches = [o for o in gc.get_objects() if isinstance(o, functools._lru_cache_wrapper)]
         self._run_as_they_are(session.items)
         self._functions = _live_functions(self._root / "e2ee")
-        self._caches = [o for o in gc.get_objects() if isinstance(o, functools._lru_cache_wrapper)]
         gc.freeze()  # What the children share is then not copied when they collect garbage.
         self._run_mutants()
         return True
@@ -97,6 +97,7 @@ class Runner:
         for number, item in enumerate(items):
             self._present = item.nodeid
             lines.switch_context(item.nodeid)
+            self._forget("e2ee")
             begin = time.process_time()
             passed = _passes(item)
             self._seconds[item.nodeid] = time.process_time() - begin
@@ -184,7 +185,7 @@ class Runner:
             # What was made before the fork goes on here, and in no other child.
             e2ee._uncopyable._process = process
             resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-            self._forget()
+            self._forget("e2ee", "tests")
             if mutant is not None:
                 self._replace(mutant)
             outcome = SURVIVED
@@ -212,10 +213,10 @@ class Runner:
             if changed is not None and changed != code:
                 function.__code__ = changed
 
-    def _forget(self) -> None:
-        """What was computed without the mutant."""
+    def _forget(self, *packages: str) -> None:
+        """What was computed by another test, or without the mutant."""
         for cached in self._caches:
-            if cached.__module__.startswith(("e2ee", "tests")):
+            if cached.__module__.startswith(packages):
                 cached.cache_clear()
 
 

@@ -28,6 +28,7 @@ from e2ee import (
     Suite,
     UsageError,
 )
+from e2ee._uncopyable import _be_another_process, this_process
 from e2ee.certificate import SIGNATURE_LABEL, pad_payload, sign_certificate
 from e2ee.errors import (
     CertificateError,
@@ -44,6 +45,7 @@ from e2ee.errors import (
 )
 from e2ee.handshake import CipherState, Handshake, Token
 from e2ee.messages import Certificate, HandshakePayload, encode
+from e2ee.pake import CPace
 from e2ee.suites import MEETING_SUITES, SUITES
 from tests.session.twin import twin
 
@@ -986,6 +988,33 @@ def test_a_refresh_message_with_a_payload_is_refused() -> None:
         bob.receive_data(sealed_by(alice, b"\x01" + len(offer).to_bytes(2) + offer))
 
 
+def test_what_was_to_be_sent_goes_with_the_session_that_dies() -> None:
+    alice, bob = Session.initiator(ALICE), Session.responder(BOB)
+    bob.receive_data(alice.data_to_send())
+    with pytest.raises(ProtocolError) as died:
+        alice.receive_data(bob.data_to_send() + bytes(18))
+    with pytest.raises(type(died.value)):
+        alice.data_to_send()
+    assert alice._exporter_secret == b""
+
+
+def test_who_discards_a_session_that_would_refuse_sends_nothing() -> None:
+    session = Session.responder(BOB)
+    with pytest.raises(UnsupportedVersion):
+        session.receive_data(b"e2ee\x7f" + bytes(3))
+    session.discard()
+    with pytest.raises(UnsupportedVersion):
+        session.data_to_send()
+
+
+def test_memory_that_is_not_in_one_piece_is_sent_and_received() -> None:
+    alice, bob = opened(CLASSICAL_AESGCM)
+    alice.send(memoryview(b"t.e.x.t.")[::2])
+    wire = alice.data_to_send()
+    scattered = bytes(byte for pair in zip(wire, bytes(len(wire)), strict=True) for byte in pair)
+    assert bob.receive_data(memoryview(scattered)[::2]) == [MessageReceived(b"text")]
+
+
 # Nonces (184 HTTPS hosts that repeated theirs: Böck and others, 2016).
 
 
@@ -1015,14 +1044,14 @@ def test_a_forked_child_cannot_repeat_nonces(messages: int, figure: Callable[[st
     for number in range(messages):
         sides[1 - number % 2].receive_data(sides[number % 2].data_to_send())
     for side in sides:
-        for call in (side.data_to_send, lambda side=side: side.receive_data(b"")):
+        for call in (side.data_to_send, side.discard, lambda side=side: side.receive_data(b"")):
             assert "after a fork only the parent may go on" in in_a_fork(call)
     for _ in range(2):
         responder.receive_data(initiator.data_to_send())
         initiator.receive_data(responder.data_to_send())
     initiator.send(b"of the parent")
     assert responder.receive_data(initiator.data_to_send()) == [MessageReceived(b"of the parent")]
-    figure(f"nonces: 4 of 4 calls refused in forks after {messages} messages of the handshake")
+    figure(f"nonces: 6 of 6 calls refused in forks after {messages} messages of the handshake")
 
 
 def test_a_forked_handshake_cannot_be_finished_twice() -> None:
@@ -1031,13 +1060,26 @@ def test_a_forked_handshake_cannot_be_finished_twice() -> None:
     responder.read_message(initiator.write_message())
     answer = responder.write_message()
     sending = responder.split()[0]
+    run = CPace(b"code", initiator=True, ci=b"", sid=b"", ad=b"")
     calls: list[Callable[[], object]] = [
         lambda: initiator.read_message(answer),
         responder.split,
         lambda: sending.encrypt_with_ad(b"", b"text"),
+        lambda: run.finish(bytes(range(32)), b""),
     ]
     for call in calls:
         assert "after a fork" in in_a_fork(call)
+
+
+def test_what_another_process_has_made_is_refused_without_a_fork_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session.initiator(ALICE)
+    monkeypatch.setattr("e2ee._uncopyable._process", this_process())
+    _be_another_process()
+    with pytest.raises(UsageError, match="after a fork"):
+        session.data_to_send()
+    assert Session.initiator(ALICE).data_to_send()
 
 
 @pytest.mark.attack(30)

@@ -6,6 +6,8 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from e2ee import (
     CLASSICAL_AESGCM,
@@ -256,10 +258,10 @@ def test_a_key_seals_exactly_so_many_records_and_its_last_announces_the_next(
 
 
 @pytest.mark.attack(29)
+@pytest.mark.parametrize("limit", [MIB, 17 * MAX_RECORD_LENGTH])
 def test_a_key_is_replaced_before_it_has_sealed_more_than_its_bytes(
-    figure: Callable[[str], None],
+    limit: int, figure: Callable[[str], None]
 ) -> None:
-    limit = MIB
     alice, bob = opened(Limits(key_update_bytes=limit))
     sent_under_each_key = [0]
     key = layer(alice)._send._aead
@@ -275,7 +277,9 @@ def test_a_key_is_replaced_before_it_has_sealed_more_than_its_bytes(
         bob.receive_data(wire)
     assert len(sent_under_each_key) >= 4
     assert max(sent_under_each_key) <= limit
-    assert min(sent_under_each_key[:-1]) > limit - 3 * MAX_RECORD_LENGTH
+    # Records of full length, as long as there is room for one more and for the announcement.
+    full = limit // MAX_RECORD_LENGTH - 1
+    assert {n // MAX_RECORD_LENGTH for n in sent_under_each_key[:-1]} == {full}
     figure(f"limits: of {len(sent_under_each_key)} keys none sealed more than {limit:,} bytes")
 
 
@@ -349,6 +353,21 @@ def test_a_side_offers_a_refresh_after_so_many_bytes(
     figure(f"limits: a refresh offered after {limit} bytes")
 
 
+@pytest.mark.parametrize("offers", [True, False])
+def test_a_refresh_begins_the_counts_of_both_sides_anew(offers: bool) -> None:
+    alice, bob = opened(Limits(refresh_records=10), Limits(refresh_records=10))
+    for _ in range(8):
+        alice.send(b"before")
+        bob.receive_data(alice.data_to_send())
+    (alice if offers else bob).refresh()
+    for _ in range(2):
+        bob.receive_data(alice.data_to_send())
+        alice.receive_data(bob.data_to_send())
+    for records_since in range(11):
+        alice.send(b"after")
+        assert len(record_lengths(alice.data_to_send())) == 1 + (records_since == 10)
+
+
 @pytest.mark.parametrize("waiting", [b"", b"something in the queue"])
 def test_a_refresh_that_is_due_and_wished_for_is_offered_once(waiting: bytes) -> None:
     alice, bob = opened(Limits(refresh_records=1))
@@ -359,6 +378,18 @@ def test_a_refresh_that_is_due_and_wished_for_is_offered_once(waiting: bytes) ->
     bob.receive_data(alice.data_to_send())
     assert KeysRefreshed() in alice.receive_data(bob.data_to_send())
     assert KeysRefreshed() in bob.receive_data(alice.data_to_send())
+
+
+@pytest.mark.parametrize("replace", [Session.update_key, Session.refresh])
+def test_what_waits_when_a_key_is_replaced_goes_before(replace: Callable[[Session], None]) -> None:
+    alice, bob = opened()
+    alice.send(bytes(2_000))
+    replace(alice)
+    alice.send(bytes(3_000))
+    wire = alice.data_to_send()
+    first, control, last = record_lengths(wire)
+    assert control < 2_000 < first < 3_000 < last
+    assert bob.receive_data(wire)[:1] == [MessageReceived(bytes(2_000))]
 
 
 def test_what_waits_in_the_queue_does_not_set_off_an_offer_before_the_switch() -> None:
@@ -432,6 +463,19 @@ def test_an_export_of_another_length_is_refused_and_changes_nothing(length: int)
     with pytest.raises(UsageError):
         alice.export("label", length)
     assert alice.export("label", 32) == bob.export("label", 32)
+
+
+def test_an_export_is_derived_from_the_secret_of_the_handshake() -> None:
+    alice, bob = Session.initiator(ALICE), Session.responder(BOB)
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    assert bob._opening is not None
+    handshake = bob._opening.handshake
+    bob.receive_data(alice.data_to_send())
+    info = b"e2ee exporter v1\0" + b"\0\x30" + b"label"
+    by_the_specification = HKDF(SHA256(), 48, handshake.handshake_hash, info)
+    expected = by_the_specification.derive(handshake.exporter_secret)
+    assert alice.export("label", 48) == bob.export("label", 48) == expected
 
 
 def test_exports_with_different_labels_have_nothing_in_common() -> None:

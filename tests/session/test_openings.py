@@ -39,8 +39,9 @@ from e2ee.errors import (
     WrongCode,
 )
 from e2ee.invitation import Link, SpokenCode
+from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.opening import KnownDevice
-from e2ee.suites import Approach
+from e2ee.suites import CODE_AESGCM, KNOWN_AESGCM, LINK_AESGCM, Approach
 
 ALICE, BOB, MALLORY = (Identity.generate() for _ in range(3))
 CODE = SpokenCode(4, ["acrobat", "velcro", "sugar"])
@@ -126,6 +127,7 @@ def test_both_are_open_and_know_each_other(approach: Approach) -> None:
     assert isinstance(at_alice, HandshakeCompleted)
     assert isinstance(at_bob, HandshakeCompleted)
     assert (at_alice.peer.id, at_bob.peer.id) == (BOB.id, ALICE.id)
+    assert (at_alice.peer.words, at_bob.peer.words) == (BOB.words, ALICE.words)
     assert at_alice.suite is at_bob.suite
     assert at_alice.suite.approach is approach
     assert at_alice.handshake_hash == at_bob.handshake_hash
@@ -203,22 +205,36 @@ def test_every_changed_bit_of_a_confirmation_is_refused(approach: Approach) -> N
         assert receiver.peer is None
 
 
+@pytest.mark.parametrize("number", [-1, MAX_KNOWN_TIME + 1, 1.0, "1"])
+def test_the_number_of_a_call_is_within_its_range(number: Any) -> None:
+    assert caller(0).data_to_send()
+    assert caller(MAX_KNOWN_TIME).data_to_send()
+    with pytest.raises(UsageError, match="from 0 to 2"):
+        KnownDevice(static_key(BOB), number)
+
+
 @pytest.mark.parametrize(
-    "call",
+    ("call", "why"),
     [
-        lambda: Session.initiator(ALICE, device=KnownDevice(bytes(32), 1)),
-        lambda: Session.initiator(ALICE, device=static_key(BOB), expected_peer=BOB.id),  # type: ignore[arg-type]
-        lambda: caller(invitation=CODE),
-        lambda: Session.initiator(ALICE, invitation="4-acrobat-velcro-sugar"),  # type: ignore[arg-type]
-        lambda: Session.initiator(ALICE, invitation=new_link(), expected_peer=MALLORY.id),
-        lambda: Session.initiator(ALICE, suite=pair(Approach.KNOWN)[0]._opening.suite),  # type: ignore[union-attr]
-        lambda: Session.responder(BOB, suites=()),
-        lambda: Session.responder(BOB, suites=(), code=CODE),  # type: ignore[arg-type]
-        lambda: Session.responder(BOB, suites=[pair(Approach.CODE)[0]._opening.suite]),  # type: ignore[union-attr]
+        (lambda: Session.initiator(ALICE, device=KnownDevice(bytes(32), 1)), "expected_peer"),
+        (lambda: Session.initiator(ALICE, device=static_key(BOB), expected_peer=BOB.id), "Known"),  # type: ignore[arg-type]
+        (lambda: caller(invitation=CODE), "a known device is called"),
+        (lambda: Session.initiator(ALICE, invitation="4-acrobat-velcro-sugar"), "SpokenCode"),  # type: ignore[arg-type]
+        (
+            lambda: Session.initiator(ALICE, invitation=new_link(), expected_peer=MALLORY.id),
+            "another identity's",
+        ),
+        *(
+            (lambda suite=suite: Session.initiator(ALICE, suite=suite), "the suite follows")
+            for suite in (KNOWN_AESGCM, LINK_AESGCM, CODE_AESGCM)
+        ),
+        (lambda: Session.responder(BOB, suites=()), "accept"),
+        (lambda: Session.responder(BOB, suites=(), code=CODE), "CodeOffer"),  # type: ignore[arg-type]
+        (lambda: Session.responder(BOB, suites=[CODE_AESGCM]), "meeting"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(call: Callable[[], Session]) -> None:
-    with pytest.raises(UsageError):
+def test_arguments_that_do_not_fit_are_refused(call: Callable[[], Session], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
         call()
 
 
@@ -337,6 +353,17 @@ def test_an_unknown_used_or_withdrawn_link_is_refused_at_both_ends() -> None:
             alice.receive_data(bob.data_to_send())
 
 
+def test_who_was_admitted_is_not_refused_a_suite_when_the_rest_fails() -> None:
+    alice = caller()
+    bob = Session.responder(BOB, admit=bobs_admission())
+    bob.receive_data(alice.data_to_send())
+    assert bob.data_to_send()
+    with pytest.raises(ProtocolError, match="confirmation is wrong"):
+        bob.receive_data(bytes(32))
+    with pytest.raises(ProtocolError, match="confirmation is wrong"):
+        bob.data_to_send()
+
+
 def test_a_link_leads_to_its_own_identity_only() -> None:
     link = new_link()
     alice = Session.initiator(ALICE, invitation=link)
@@ -352,8 +379,9 @@ def test_a_code_with_another_number_is_refused_and_burns_nothing() -> None:
     bob = Session.responder(BOB, code=offer)
     with pytest.raises(InvitationRefused, match="number 5"):
         bob.receive_data(alice.data_to_send())
+    refusal = bob.data_to_send()
     with pytest.raises(InvitationRefused):
-        alice.receive_data(bob.data_to_send())
+        alice.receive_data(refusal)
     assert offer.state is OfferState.OPEN
 
 
@@ -372,8 +400,9 @@ def test_a_wrong_word_burns_the_code_for_everybody(word: int) -> None:
     bob = Session.responder(BOB, code=offer)
     with pytest.raises(InvitationRefused, match="the code is burned"):
         bob.receive_data(second.data_to_send())
+    refusal = bob.data_to_send()
     with pytest.raises(InvitationRefused):
-        second.receive_data(bob.data_to_send())
+        second.receive_data(refusal)
 
 
 def test_a_connection_that_ends_before_it_has_tried_burns_nothing() -> None:
