@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from e2ee import Identity, IdentityFileError
 from e2ee.certificate import sign_certificate
-from e2ee.errors import CertificateError
+from e2ee.errors import CertificateError, UsageError
 from e2ee.identity import (
     CERTIFICATE_LIFETIME,
     CLOCK_TOLERANCE,
@@ -480,6 +480,15 @@ def test_every_identity_is_new() -> None:
     made = [Identity.generate() for _ in range(50)]
     assert len({identity.id for identity in made}) == 50
     assert len({identity.device_key.private_bytes_raw() for identity in made}) == 50
+
+
+def test_a_certificate_begins_and_ends_at_times_that_it_can_name() -> None:
+    latest = MAX_KNOWN_TIME - 90 * 24 * 3600
+    assert Identity.generate(now=latest).not_after == MAX_KNOWN_TIME
+    assert Identity.generate(now=0).not_before == 0
+    for now in (-1, latest + 1):
+        with pytest.raises(UsageError, match="since 1970"):
+            Identity.generate(now=now)
 
 
 def test_a_certificate_lives_from_a_day_before_to_90_days_after() -> None:

@@ -275,3 +275,15 @@ def test_the_same_search_finds_records_under_the_present_key(suite: Suite) -> No
     before = say(alice, bob, b"from Alice")
     thief = Thief(alice, suite)
     assert opens(thief.cipher, thief.sent.key, before)
+
+
+def test_an_offer_that_is_dropped_for_the_others_leaves_no_key(suite: Suite) -> None:
+    alice, bob = opened(suite)
+    alice.refresh()
+    bob.refresh()
+    bob.data_to_send()
+    assert bob._layer is not None
+    dropped = bob._layer._refresh._handshake
+    assert dropped is not None
+    bob.receive_data(alice.data_to_send())
+    assert bob._layer._refresh._handshake is None
