@@ -107,6 +107,7 @@ class Runner:
                 self._items[item.nodeid] = item
             _say(f"{number + 1} of {len(items)} tests as they are")
         lines.stop()
+        self._present = ""
         data = lines.get_data()
         for path in {mutant.path for mutant in self._mutants}:
             self._tests_of_line[path] = data.contexts_by_lineno(str(self._root / path))
