@@ -338,7 +338,6 @@ class Session(Uncopyable):
         with self._one_at_a_time:
             check_process(self._process)
             self._drop(self._error or SessionClosed("the session was discarded"))
-            self._unsent = b""
 
     def _established(self) -> RecordLayer:
         self._check_alive()

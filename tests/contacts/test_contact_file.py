@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -117,6 +118,21 @@ def test_who_comes_while_another_writes_is_told_so(path: Path) -> None:
         ContactFile(path, OWNER).update(),
     ):
         pass
+
+
+def test_what_cannot_be_locked_is_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(ContactFileError, match="cannot be locked: No locks"):
+            ContactFile(path, OWNER).update().__enter__()
+    path.with_name(path.name + ".lock").unlink()
+    path.with_name(path.name + ".lock").mkdir()
+    with pytest.raises(ContactFileError, match="cannot be written"):
+        ContactFile(path, OWNER).update().__enter__()
+    assert not path.exists()
 
 
 def test_a_lock_that_was_left_behind_holds_nobody_up(path: Path) -> None:

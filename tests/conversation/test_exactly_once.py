@@ -16,16 +16,30 @@ from hypothesis.stateful import (
 )
 
 from e2ee.conversation import (
+    CHAT,
+    FILES,
+    PIPE,
     Conversation,
     Introduced,
     PeerLeft,
     StreamOpened,
     TextReceived,
     TextsDelivered,
+    agreed_purpose,
 )
 from e2ee.errors import MalformedMessage, UnexpectedMessage, UsageError
 from e2ee.journal import MemoryJournal, Outgoing
-from e2ee.messages import Leave, Receipt, Resume, Stream, Text, Unsupported, decode_chat, encode
+from e2ee.messages import (
+    Leave,
+    Name,
+    Receipt,
+    Resume,
+    Stream,
+    Text,
+    Unsupported,
+    decode_chat,
+    encode,
+)
 
 ALICE, BOB = 0, 1
 
@@ -150,6 +164,21 @@ def stream(first: int = 1) -> bytes:
 
 def text(number: int) -> bytes:
     return encode(Text(id=number, body="x"))
+
+
+def test_a_channel_is_for_the_first_purpose_that_both_have() -> None:
+    assert agreed_purpose([CHAT, FILES], [FILES, CHAT]) == CHAT
+    assert agreed_purpose([PIPE, FILES], [FILES, CHAT]) == FILES
+    assert agreed_purpose([PIPE], [FILES, CHAT]) is None
+
+
+def test_texts_go_out_from_the_beginning_to_our_leave() -> None:
+    conversation = Conversation(MemoryJournal())
+    sending = [conversation.sending]
+    for step in (conversation.begin, conversation.leave):
+        step()
+        sending.append(conversation.sending)
+    assert sending == [False, True, False]
 
 
 def test_no_text_goes_out_before_the_peer_has_said_where_to_go_on() -> None:
@@ -294,6 +323,8 @@ def test_a_name_that_no_message_can_carry_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         conversation.introduce(name)
     assert conversation.next_message() is None
+    conversation.introduce("Zoë")
+    assert conversation.next_message() == encode(Name(name="Zoë"))
 
 
 def test_after_our_leave_receipts_go_out_and_no_text() -> None:

@@ -492,6 +492,22 @@ def test_folders_that_cannot_be_offered(files: list[tuple[tuple[str, ...], int]]
 # Limits.
 
 
+def test_a_folder_has_no_more_files_than_may_be_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    transfers = FileTransfers()
+    files: list[tuple[tuple[str, ...], int]] = [((f"{number}",), 0) for number in range(3)]
+    monkeypatch.setattr("e2ee.file_sender.MAX_FILES", 2)
+    with pytest.raises(OverLimit, match="may have 2 files"):
+        transfers.sending.offer_folder("folder", files)
+    assert transfers.sending.offer_folder("folder", files[:2])
+
+
+def test_what_is_declined_is_forgotten_and_the_sender_told() -> None:
+    transfers, _ = in_state(Part.RECEIVED_FILE, State.OFFERED)
+    transfers.receiving.decline(ID, "declined")
+    assert transfers.receiving.find(ID) is None
+    assert said(transfers) == [FileDecline(transfer=ID, reason="declined")]
+
+
 @pytest.mark.attack(26)
 def test_at_most_a_hundred_offers_on_either_side(figure: Callable[[str], None]) -> None:
     transfers = FileTransfers()

@@ -226,6 +226,8 @@ def test_the_checker_sees_a_broken_rule(message: str, broken_rule: str) -> None:
         ("NNpsk0", "psk, e / e, ee", [48, 48]),
         ("XXpsk0+psk3", "psk, e / e, ee, s, es / s, se, psk", [48, 96, 64]),
         ("X1Npsk4", "e / e, ee / s / se, psk", [48, 48, 64, 16]),
+        ("INpsk1", "e, s, psk / e, ee, se", [96, 48]),
+        ("XXpsk3+fallback", "e, ee, s, se / s, es, psk", [96, 64]),
     ],
 )
 def test_modified_patterns_have_exactly_these_tokens_and_lengths(
