@@ -35,6 +35,8 @@ from e2ee.suites import (
 T = TypeVar("T")
 
 EXPORTER_LABEL = b"e2ee exporter v1\0"
+CHUNK = 64 * 1024
+
 MAX_EXPORT_LENGTH = 255 * 32
 """Bytes of an export; HKDF-SHA256's limit (RFC 5869, section 2.3)."""
 
@@ -60,6 +62,7 @@ class Session(Uncopyable):
         "_opening",
         "_padding",
         "_process",
+        "_receive_buffer",
         "_unsent",
         "peer",
     )
@@ -72,6 +75,7 @@ class Session(Uncopyable):
         self._limits = limits
         self._padding = padding
         self._error: E2EEError | None = None
+        self._receive_buffer = bytearray()
         self._unsent = opening.take()
         """Bytes of the opening, or a refusal, that ``data_to_send`` has yet to hand out."""
         self.peer: Peer | None = None
@@ -197,6 +201,21 @@ class Session(Uncopyable):
                 raise
             return events
 
+    def get_buffer(self, size_hint: int = -1) -> memoryview:  # noqa: ARG002
+        """Where the next bytes from the peer are to be put, from its beginning; at least one fits.
+
+        With ``buffer_updated`` it does what ``receive_data`` does and saves copies: the methods
+        that an ``asyncio.BufferedProtocol`` has. ``size_hint`` -- how many bytes there may be, as
+        far as that is known. The view is good until the next call of the session.
+        """
+        if not self._receive_buffer:
+            self._receive_buffer = bytearray(CHUNK)
+        return memoryview(self._receive_buffer)
+
+    def buffer_updated(self, length: int) -> list[Event]:
+        """Process the first ``length`` bytes of the last ``get_buffer``, as ``receive_data``."""
+        return self.receive_data(memoryview(self._receive_buffer)[:length])
+
     def _receive(self, data: memoryview) -> Iterator[Event]:
         if self._opening is not None:
             data = self._opening.receive(data)
@@ -264,6 +283,13 @@ class Session(Uncopyable):
             if self._error is None or not self._unsent:
                 self._check_alive()
             return self._do(self._take)
+
+    def buffer_to_send(self) -> bytes | memoryview:
+        """As ``data_to_send``, but may be a view of a buffer of the session's.
+
+        Nobody writes there while a view of it exists; the session takes another buffer then.
+        """
+        return self.data_to_send()
 
     def _take(self) -> bytes:
         data = self._unsent
