@@ -7,6 +7,7 @@ import re
 
 from e2ee.limits import MAX_PORT
 
+from .clean import quoted
 from .exits import CliError, Exit
 from .settings import DEFAULT_PORT
 
@@ -46,7 +47,7 @@ def _normal(host: str) -> str:
 
 def _bad(text: str) -> CliError:
     return CliError(
-        f"{text!r} is not an address; write HOST, HOST:PORT or [IPV6]:PORT, for example "
+        f"{quoted(text)} is not an address; write HOST, HOST:PORT or [IPV6]:PORT, for example "
         f"192.168.1.20 or chat.example.org:{DEFAULT_PORT}",
         Exit.USAGE,
     )

@@ -12,6 +12,7 @@ from importlib import metadata
 from e2ee.identity import DAY
 
 from .checks import Check, ok, problem, warning
+from .clean import quoted
 from .encounter import day
 from .exits import CliError, Exit
 from .home import LATEST, home
@@ -72,7 +73,7 @@ def check_terminal() -> Check:
     if term in {"", "dumb", "unknown"}:
         return warning(
             "terminal",
-            f"TERM is {term!r}, so that lines cannot be edited well",
+            f"TERM is {quoted(term)}, so that lines cannot be edited well",
             "set it to what the terminal is, for example: export TERM=xterm-256color",
         )
     columns, rows = os.get_terminal_size(STDOUT)

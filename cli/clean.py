@@ -43,6 +43,11 @@ def clean(text: str) -> str:
     )
 
 
+def quoted(text: str) -> str:
+    """What somebody has typed, or a file says, as an error names it: in quotes, one clean line."""
+    return clean(repr(text))
+
+
 def _is_refused(text: str, at: int) -> bool:
     character = text[at]
     if character.isascii():

@@ -15,6 +15,7 @@ import e2ee
 from e2ee.errors import IdentityFileError, IdentityLocked, InvalidPassphrase, WrongPassphrase
 from e2ee.private_file import alone
 
+from .clean import quoted
 from .exits import CliError, Exit
 from .output import Output
 from .passphrases import PASSPHRASE_VARIABLE, ask_passphrase, read_passphrase
@@ -43,7 +44,7 @@ def home() -> Path:
         return folder
     if re.fullmatch(f"[A-Za-z0-9_-]{{1,{MAX_PROFILE_LENGTH}}}", profile) is None:
         raise CliError(
-            f"{profile!r} is no name for a profile: letters, digits, - and _, "
+            f"{quoted(profile)} is no name for a profile: letters, digits, - and _, "
             f"at most {MAX_PROFILE_LENGTH}",
             Exit.USAGE,
         )

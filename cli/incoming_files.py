@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from e2ee import Identity
 from e2ee.primitives import HASHES, RunningHash
 
+from .clean import quoted
 from .exits import CliError, Exit
 from .file_names import numbered, safe_name
 from .file_trouble import FileTrouble, writing
@@ -37,7 +38,7 @@ class Inbox:
             self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "not a name"
-            raise CliError(f"{folder!r} is no folder for files: {why}", Exit.FILES) from None
+            raise CliError(f"{quoted(folder)} is no folder for files: {why}", Exit.FILES) from None
 
     def close(self) -> None:
         """Once all that has begun has ended."""

@@ -19,6 +19,7 @@ from e2ee.invitation import MAX_ADDRESSES, SpokenCode
 from .addresses import parse_address, with_port
 from .book import Book
 from .chat import Chat
+from .clean import quoted
 from .discovery import NumberTaken, advertised
 from .encounter import day
 from .exits import CliError, Exit
@@ -188,7 +189,7 @@ def parse_lifetime(text: str) -> float:
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < seconds <= LONGEST_LIFE:
         raise CliError(
-            f"{text!r} is no time that a link can be good for; write 30m, 12h, 1d or 2w",
+            f"{quoted(text)} is no time that a link can be good for; write 30m, 12h, 1d or 2w",
             Exit.USAGE,
         )
     return seconds
@@ -218,7 +219,7 @@ def revoke_link(book: Book, short: str, output: Output) -> None:
     found = [p for p in book.read().invitations if p.nonce.hex()[:8] == short.lower()]
     if not found:
         raise CliError(
-            f"no link {short!r} is pending; see: {way('invite', 'list')}", Exit.INVITATION
+            f"no link {quoted(short)} is pending; see: {way('invite', 'list')}", Exit.INVITATION
         )
 
     def revoke(contacts: ContactBook) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 from e2ee.file_messages import MAX_DEPTH, MAX_FILES, order
 from e2ee.primitives import RunningHash
 
+from .clean import quoted
 from .file_trouble import FileTrouble, reading
 
 _READ_SIZE = 2**20
@@ -123,7 +124,7 @@ def outgoing(path: str) -> OutgoingFile | OutgoingFolder:
         with reading(path):
             fd = os.open(path, _FILE)
     except ValueError:
-        raise FileTrouble(f"{path!r} has a name that cannot be sent", "unreadable") from None
+        raise FileTrouble(f"{quoted(path)} has a name that cannot be sent", "unreadable") from None
     try:
         status = os.fstat(fd)
     finally:
@@ -145,7 +146,7 @@ def _check_sendable(shown: str, status: os.stat_result) -> None:
     try:
         shown.encode()
     except UnicodeEncodeError:
-        raise FileTrouble(f"{shown!r} has a name that is not UTF-8", "unreadable") from None
+        raise FileTrouble(f"{quoted(shown)} has a name that is not UTF-8", "unreadable") from None
 
 
 def _open_below(path: str, names: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from e2ee.private_file import as_path, write_private
 
 from . import ask
 from .book import Book
+from .clean import quoted
 from .exits import CliError, Exit
 from .home import (
     identity_path,
@@ -110,7 +111,8 @@ async def _ask_words(words: list[str], output: Output) -> None:
         strange = next((word for word in typed if whole_word(word) is None), None)
         if strange is not None and os.isatty(STDIN):
             output.status(
-                "not_in_list", f"{strange[:20]!r} is not in the list of words; that line again."
+                "not_in_list",
+                f"{quoted(strange[:20])} is not in the list of words; that line again.",
             )
         else:
             words += typed

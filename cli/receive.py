@@ -14,6 +14,7 @@ from e2ee.file_events import Offered
 from . import ask
 from .addresses import with_port
 from .carrying import carry, raise_worst
+from .clean import quoted
 from .dialling import id_of
 from .door import sessions
 from .encounter import Encounter, Lost, announce
@@ -49,7 +50,7 @@ async def receive(
             "nobody is at a terminal to be asked; --yes takes everything from contacts", Exit.USAGE
         )
     if not await in_thread(lambda: os.path.isdir(folder) and os.access(folder, os.W_OK)):
-        raise CliError(f"{folder!r} is no folder that may be written to", Exit.FILES)
+        raise CliError(f"{quoted(folder)} is no folder that may be written to", Exit.FILES)
     book, output = profile.book, profile.output
     expected = None if peer is None else id_of(book.read(), peer)
     links = PendingLinks(book)

@@ -10,6 +10,7 @@ from e2ee.ids import decode_id, encode_id
 
 from . import ask
 from .book import Book
+from .clean import quoted
 from .conversations import open_conversations
 from .dialling import id_of
 from .exits import CliError, Exit
@@ -82,7 +83,7 @@ def _midnight(day: str) -> float:
     try:
         return time.mktime(time.strptime(day, "%Y-%m-%d"))
     except (ValueError, OverflowError):
-        raise CliError(f"{day!r} is not a day such as 2026-11-24", Exit.USAGE) from None
+        raise CliError(f"{quoted(day)} is not a day such as 2026-11-24", Exit.USAGE) from None
 
 
 def _minute(seconds: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from e2ee.limits import MAX_PORT
 
-from .clean import clean
+from .clean import clean, quoted
 from .exits import CliError, Exit
 
 CONFIG_FILE = "config.toml"
@@ -187,7 +187,9 @@ def read_file() -> dict[str, Any]:
         raise CliError(f"{path} is not TOML: {clean(str(error))}", Exit.USAGE) from None
     for key in values:
         if key not in SETTINGS:
-            raise CliError(f"{path} has {key!r}, which means nothing{_nearest(key)}", Exit.USAGE)
+            raise CliError(
+                f"{path} has {quoted(key)}, which means nothing{_nearest(key)}", Exit.USAGE
+            )
         with _named(key, f"{path}: {key}"):
             values[key] = SETTINGS[key].check(values[key])
     return values
@@ -205,7 +207,7 @@ def _nearest(key: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 -- for this error only
 
     found = get_close_matches(key, SETTINGS, n=1)
-    return f"; did you mean {found[0]!r}?" if found else f"; there are {', '.join(SETTINGS)}"
+    return f"; did you mean {quoted(found[0])}?" if found else f"; there are {', '.join(SETTINGS)}"
 
 
 class _Defaults(dict[str, Any]):
