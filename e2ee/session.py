@@ -5,10 +5,11 @@ SPEC.md sections 4 to 10; the states are in ``states.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from e2ee._one_at_a_time import OneAtATime
+from e2ee import _uncopyable
+from e2ee._one_at_a_time import OneAtATime, busy
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.certificate import Peer
 from e2ee.code_offer import CodeOffer
@@ -20,7 +21,7 @@ from e2ee.invitation import Link, SpokenCode
 from e2ee.limits import Limits
 from e2ee.opening import Accepted, KnownDevice, Links, Opening
 from e2ee.primitives import HASHES
-from e2ee.record import Padding, RecordLayer
+from e2ee.record import Padding, RecordLayer, as_view
 from e2ee.states import State
 from e2ee.suites import (
     CODE_AESGCM,
@@ -35,7 +36,9 @@ from e2ee.suites import (
 T = TypeVar("T")
 
 EXPORTER_LABEL = b"e2ee exporter v1\0"
-CHUNK = 64 * 1024
+MIN_BUFFER_LENGTH = 4 * 1024
+MAX_BUFFER_LENGTH = 256 * 1024
+"""Bytes of the memory for what is received: as much as comes at a time."""
 
 MAX_EXPORT_LENGTH = 255 * 32
 """Bytes of an export; HKDF-SHA256's limit (RFC 5869, section 2.3)."""
@@ -53,6 +56,8 @@ class Session(Uncopyable):
     """
 
     __slots__ = (
+        "_buffer",
+        "_buffer_length",
         "_error",
         "_exporter_secret",
         "_handshake_hash",
@@ -62,7 +67,6 @@ class Session(Uncopyable):
         "_opening",
         "_padding",
         "_process",
-        "_receive_buffer",
         "_unsent",
         "peer",
     )
@@ -75,7 +79,8 @@ class Session(Uncopyable):
         self._limits = limits
         self._padding = padding
         self._error: E2EEError | None = None
-        self._receive_buffer = bytearray()
+        self._buffer = bytearray()
+        self._buffer_length = MIN_BUFFER_LENGTH
         self._unsent = opening.take()
         """Bytes of the opening, or a refusal, that ``data_to_send`` has yet to hand out."""
         self.peer: Peer | None = None
@@ -185,45 +190,63 @@ class Session(Uncopyable):
         Raises a ProtocolError, which is final; what the same bytes had told before the fault is
         in its ``events``. Raises UsageError for what is not bytes.
         """
+        try:
+            self._one_at_a_time.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            if self._error is not None or self._process is not _uncopyable._process:  # noqa: SLF001
+                self._check_alive()
+            # Nobody can change bytes while they are worked on; of anything else a copy is taken.
+            return self._receive(data if type(data) is bytes else bytes(as_view(data)))
+        finally:
+            self._one_at_a_time.append(None)
+
+    def get_buffer(self, size_hint: int = -1) -> memoryview:
+        """Memory for the next bytes from the peer, to be filled from its beginning.
+
+        ``buffer_updated`` then does what ``receive_data`` does, and saves a copy. The two are what
+        an ``asyncio.BufferedProtocol`` has. ``size_hint`` -- how many bytes may come, -1 where that
+        is not known; there may be room for less. The view is good until the next call.
+        """
         with self._one_at_a_time:
             self._check_alive()
-            # Nobody can change bytes while they are worked on; of anything else a copy is taken.
-            received = memoryview(data if type(data) is bytes else bytes(_as_bytes(data)))
-            events: list[Event] = []
-            try:
-                for event in self._receive(received):
-                    events.append(event)  # noqa: PERF402 -- one by one: a fault must not lose them
-            except ProtocolError as error:
-                error.events = tuple(events)
-                self._fail(error)
-            except BaseException:
-                self._drop(_interrupted())
-                raise
-            return events
-
-    def get_buffer(self, size_hint: int = -1) -> memoryview:  # noqa: ARG002
-        """Where the next bytes from the peer are to be put, from its beginning; at least one fits.
-
-        With ``buffer_updated`` it does what ``receive_data`` does and saves copies: the methods
-        that an ``asyncio.BufferedProtocol`` has. ``size_hint`` -- how many bytes there may be, as
-        far as that is known. The view is good until the next call of the session.
-        """
-        if not self._receive_buffer:
-            self._receive_buffer = bytearray(CHUNK)
-        return memoryview(self._receive_buffer)
+            wanted = max(self._buffer_length, min(size_hint, MAX_BUFFER_LENGTH))
+            if len(self._buffer) < wanted:
+                self._buffer = bytearray(wanted)
+            return memoryview(self._buffer)
 
     def buffer_updated(self, length: int) -> list[Event]:
-        """Process the first ``length`` bytes of the last ``get_buffer``, as ``receive_data``."""
-        return self.receive_data(memoryview(self._receive_buffer)[:length])
+        """Process the first ``length`` bytes of ``get_buffer``'s memory, as ``receive_data``."""
+        with self._one_at_a_time:
+            self._check_alive()
+            buffer = self._buffer
+            if not 0 <= length <= len(buffer):
+                raise UsageError(f"there is no buffer of {length} bytes; call get_buffer first")
+            if length == len(buffer):
+                self._buffer_length = min(2 * length, MAX_BUFFER_LENGTH)
+            elif length <= MIN_BUFFER_LENGTH:
+                # There may be no more for a long time.
+                self._buffer, self._buffer_length = bytearray(), MIN_BUFFER_LENGTH
+            return self._receive(memoryview(buffer)[:length])
 
-    def _receive(self, data: memoryview) -> Iterator[Event]:
-        if self._opening is not None:
-            data = self._opening.receive(data)
-            self._unsent += self._opening.take()
-            if self._opening.done:
-                yield self._open(self._opening)
-        if self._layer is not None:
-            yield from self._layer.receive(data)
+    def _receive(self, data: bytes | memoryview) -> list[Event]:
+        events: list[Event] = []
+        try:
+            if self._opening is not None:
+                data = self._opening.receive(memoryview(data))
+                self._unsent += self._opening.take()
+                if self._opening.done:
+                    events.append(self._open(self._opening))
+            if self._layer is not None:
+                self._layer.receive(data, events)
+        except ProtocolError as error:
+            error.events = tuple(events)
+            self._fail(error)
+        except BaseException:
+            self._drop(_interrupted())
+            raise
+        return events
 
     def _open(self, opening: Opening) -> HandshakeCompleted:
         assert opening.peer is not None
@@ -263,15 +286,23 @@ class Session(Uncopyable):
         Raises UsageError (before the handshake has completed, too large, or not bytes) or
         SessionClosed.
         """
-        with self._one_at_a_time:
-            layer = self._established()
-            data = _as_bytes(message)
-            if data.nbytes > self._limits.max_message_size:
-                raise UsageError(
-                    f"a message of {data.nbytes} bytes is above the limit of "
-                    f"{self._limits.max_message_size}"
-                )
-            self._do(lambda: layer.send(data))
+        try:
+            self._one_at_a_time.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            layer = self._layer
+            if layer is None or self._process is not _uncopyable._process:  # noqa: SLF001
+                layer = self._established()
+            try:
+                layer.send(message)
+            except UsageError:
+                raise
+            except BaseException:
+                self._drop(_interrupted())
+                raise
+        finally:
+            self._one_at_a_time.append(None)
 
     def data_to_send(self) -> bytes:
         """Everything that is now to be sent to the peer, once; b"" when there is nothing.
@@ -279,23 +310,39 @@ class Session(Uncopyable):
         After a failure this gives the refusal that explains it to the peer, where there is one,
         and then raises the error.
         """
-        with self._one_at_a_time:
-            if self._error is None or not self._unsent:
-                self._check_alive()
-            return self._do(self._take)
+        try:
+            self._one_at_a_time.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            layer = self._layer
+            if layer is None or self._unsent or self._process is not _uncopyable._process:  # noqa: SLF001
+                return self._take_unsent() + (b"" if layer is None else self._do(layer.take))
+            try:
+                return layer.take()
+            except BaseException:
+                self._drop(_interrupted())
+                raise
+        finally:
+            self._one_at_a_time.append(None)
 
     def buffer_to_send(self) -> bytes | memoryview:
-        """As ``data_to_send``, but may be a view of a buffer of the session's.
+        """The first piece of it, which may be a view of the session's memory; b"" at the end.
 
-        Nobody writes there while a view of it exists; the session takes another buffer then.
+        It saves the copies that ``data_to_send`` makes of large messages: call it until nothing
+        comes. What a view shows stays as it is while there is a view of it.
         """
-        return self.data_to_send()
+        with self._one_at_a_time:
+            unsent = self._take_unsent()
+            if unsent or self._layer is None:
+                return unsent
+            return self._do(self._layer.take_piece)
 
-    def _take(self) -> bytes:
-        data = self._unsent
-        if self._layer is not None:
-            data += self._layer.take()
-        self._unsent = b""
+    def _take_unsent(self) -> bytes:
+        """What is left of the opening, or its refusal. Raises what ended the session."""
+        if self._error is None or not self._unsent:
+            self._check_alive()
+        data, self._unsent = self._unsent, b""
         return data
 
     def _do(self, call: Callable[[], T]) -> T:
@@ -346,7 +393,7 @@ class Session(Uncopyable):
             if type(length) is not int or not 1 <= length <= MAX_EXPORT_LENGTH:
                 raise UsageError(f"an export has 1 to {MAX_EXPORT_LENGTH} bytes")
             try:
-                name = label.encode() if isinstance(label, str) else bytes(_as_bytes(label))
+                name = label.encode() if isinstance(label, str) else bytes(as_view(label))
             except UnicodeEncodeError:
                 raise UsageError("a label is text that has an encoding, or bytes") from None
             info = EXPORTER_LABEL + length.to_bytes(2) + name
@@ -390,6 +437,7 @@ class Session(Uncopyable):
             self._opening.abandon()
         self._opening = self._layer = None
         self._exporter_secret = b""
+        self._buffer = bytearray()
 
     def __repr__(self) -> str:
         return f"<Session {self.state.value}>"
@@ -400,14 +448,6 @@ def _check_kinds(*values: tuple[object, type]) -> None:
         if not isinstance(value, kind):
             # Not the value: what was given in an identity's place may be a key.
             raise UsageError(f"a {kind.__name__} is needed here, not {type(value).__name__}")
-
-
-def _as_bytes(data: bytes | bytearray | memoryview) -> memoryview:
-    try:
-        view = memoryview(data)
-    except TypeError:
-        raise UsageError(f"bytes are needed here, not {type(data).__name__}") from None
-    return view if view.c_contiguous else memoryview(bytes(view))
 
 
 def _interrupted() -> ProtocolError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from cryptography.exceptions import InvalidTag
 
+from e2ee import _uncopyable
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.errors import DecryptionError, E2EEError, InvalidLength, NonceExhausted, UsageError
 from e2ee.primitives import KEY_LENGTH, TAG_LENGTH, Cipher
@@ -25,11 +28,12 @@ class CipherState(Uncopyable):
     every later call raises the same DecryptionError.
     """
 
-    __slots__ = ("_aead", "_cipher", "_error", "_nonce", "_process")
+    __slots__ = ("_aead", "_cipher", "_error", "_nonce", "_pack_nonce", "_process")
 
     def __init__(self, cipher: Cipher, key: bytes) -> None:
         self._cipher = cipher
         self._aead = cipher.aead(key)
+        self._pack_nonce = cipher.pack_nonce
         self._nonce = 0
         self._process = this_process()
         self._error: E2EEError | None = None
@@ -40,31 +44,49 @@ class CipherState(Uncopyable):
         Raises UsageError (too long, or in a forked process) or NonceExhausted, and changes
         nothing then.
         """
-        self._check_usable()
-        check_process(self._process)
-        if len(plaintext) > MAX_PLAINTEXT_LENGTH:
-            raise UsageError(f"a Noise message holds at most {MAX_PLAINTEXT_LENGTH} bytes")
-        ciphertext = self._aead.encrypt(
-            self._cipher.pack_nonce(0, self._nonce), plaintext, ad or None
-        )
-        self._nonce += 1
+        nonce = self._nonce
+        if (
+            len(plaintext) > MAX_PLAINTEXT_LENGTH
+            or nonce >= MAX_NONCE
+            or self._error is not None
+            or self._process is not _uncopyable._process  # noqa: SLF001 -- quicker than a call
+        ):
+            self._refuse_to_seal()
+        ciphertext = self._aead.encrypt(self._pack_nonce(0, nonce), plaintext, ad or None)
+        self._nonce = nonce + 1
         return ciphertext
+
+    def encrypt_in_place(self, message: memoryview) -> None:
+        """Seal all but the last 16 bytes of ``message`` where they are; the tag goes behind them.
+
+        Raises as ``encrypt_with_ad``.
+        """
+        nonce = self._nonce
+        if (
+            len(message) > MAX_MESSAGE_LENGTH
+            or nonce >= MAX_NONCE
+            or self._error is not None
+            or self._process is not _uncopyable._process  # noqa: SLF001 -- quicker than a call
+        ):
+            self._refuse_to_seal()
+        self._aead.encrypt_into(self._pack_nonce(0, nonce), message[:-TAG_LENGTH], None, message)
+        self._nonce = nonce + 1
 
     def decrypt_with_ad(self, ad: bytes, ciphertext: bytes | memoryview) -> bytes:
         """Open what the other side's ``encrypt_with_ad`` sealed.
 
         Raises InvalidLength or DecryptionError, both final, or NonceExhausted.
         """
-        self._check_usable()
+        nonce = self._nonce
+        if self._error is not None or nonce >= MAX_NONCE:
+            self._check_usable()
         if not TAG_LENGTH <= len(ciphertext) <= MAX_MESSAGE_LENGTH:
             raise self._die(InvalidLength("a sealed message has 16 to 65,535 bytes"))
         try:
-            plaintext = self._aead.decrypt(
-                self._cipher.pack_nonce(0, self._nonce), ciphertext, ad or None
-            )
+            plaintext = self._aead.decrypt(self._pack_nonce(0, nonce), ciphertext, ad or None)
         except InvalidTag:
             raise self._die(DecryptionError()) from None
-        self._nonce += 1
+        self._nonce = nonce + 1
         return plaintext
 
     def rekey(self) -> None:
@@ -75,13 +97,18 @@ class CipherState(Uncopyable):
         """
         if self._error is not None:
             raise self._error.with_traceback(None)
-        sealed = self._aead.encrypt(self._cipher.pack_nonce(0, MAX_NONCE), bytes(KEY_LENGTH), None)
+        sealed = self._aead.encrypt(self._pack_nonce(0, MAX_NONCE), bytes(KEY_LENGTH), None)
         self._aead = self._cipher.aead(sealed[:KEY_LENGTH])
 
     def forbid(self, reason: str) -> None:
         """Drop the key, and make every further use raise UsageError with this reason."""
         if self._error is None:
             self._die(UsageError(reason))
+
+    def _refuse_to_seal(self) -> NoReturn:
+        self._check_usable()
+        check_process(self._process)
+        raise UsageError(f"a Noise message holds at most {MAX_PLAINTEXT_LENGTH} bytes")
 
     def _check_usable(self) -> None:
         if self._error is not None:

@@ -14,6 +14,8 @@ from typing import Any, cast
 from e2ee import Identity, Limits, Session
 from e2ee.code_offer import CodeOffer
 from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH, MAX_CONTENT_LENGTH, MAX_RECORD_LENGTH
+from e2ee.record.outbox import BLOCK_LENGTH
+from e2ee.session import MAX_BUFFER_LENGTH
 
 KEM_LENGTH = 1184
 """Bytes of an ML-KEM-768 public key, the longest single thing in a handshake."""
@@ -31,7 +33,8 @@ ITEMS = (list, tuple, dict, set, frozenset)
 CAPS: dict[tuple[str, str], int] = {
     ("Session", "_exporter_secret"): 32,
     ("Session", "_handshake_hash"): 32,
-    ("OneAtATime", "_turns"): 1,
+    ("Session", "_buffer"): MAX_BUFFER_LENGTH,
+    ("Session", "_one_at_a_time"): 1,
     ("Session", "_unsent"): LONGEST_PROLOGUE + LONGEST_MESSAGE,
     ("Opening", "_buffer"): LONGEST_MESSAGE,
     ("Opening", "_commitment"): 32,
@@ -52,6 +55,9 @@ CAPS: dict[tuple[str, str], int] = {
     ("SymmetricState", "handshake_hash"): 32,
     ("RecordReader", "_partial"): 2 + MAX_RECORD_LENGTH - 1,
     ("MessageReader", "_prefix"): 3,
+    ("Outbox", "_block"): BLOCK_LENGTH,
+    ("RecordLayer", "_refresh_at"): 2,
+    ("RecordLayer", "_update_at"): 2,
     ("Refresh", "_prologue"): 16 + 32,
     ("Refresh", "_psk"): 32,
     ("RecordLayer", "_pending"): MAX_CONTENT_LENGTH - 1,
@@ -60,7 +66,7 @@ CAPS: dict[tuple[str, str], int] = {
 
 BY_LIMITS = ("MessageReader", "_partial")
 """Less than a message of the largest size that the session's limits allow."""
-BY_OWN_CALLS = ("RecordLayer", "_out")
+BY_OWN_CALLS = ("Outbox", "_pieces")
 """What the own application has queued and not taken, with one answer of ours to the peer."""
 ANSWER = 4096
 """Bytes: an answer or an offer, a key update, a close and a pong of ours."""

@@ -10,9 +10,12 @@ from e2ee import ProtocolError, Session, State
 
 EVERY_CALL: dict[str, Callable[[Session], object]] = {
     "receive_data": lambda session: session.receive_data(b"more"),
+    "get_buffer": Session.get_buffer,
+    "buffer_updated": lambda session: session.buffer_updated(0),
     "receive_eof": Session.receive_eof,
     "send": lambda session: session.send(b"x"),
     "data_to_send": Session.data_to_send,
+    "buffer_to_send": Session.buffer_to_send,
     "close": Session.close,
     "update_key": Session.update_key,
     "refresh": Session.refresh,

@@ -61,6 +61,7 @@ def test_every_container_of_a_session_has_a_cap_and_every_cap_a_container(figure
             look(*sides)
         for side in (0, 1):
             sides[side].refresh()
+            sides[side].send(bytes(MAX_CONTENT_LENGTH))
             for piece in pieces(sides[side].data_to_send()):
                 sides[1 - side].receive_data(piece)
                 look(*sides)

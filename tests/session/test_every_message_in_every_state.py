@@ -108,7 +108,7 @@ class Moment:
             "unknown": b'{"kind":"unknown"}',
         }
         if kind in contents:
-            peer._seal_under_present_key(ContentType.CONTROL, contents[kind])
+            peer._seal(ContentType.CONTROL, len(contents[kind]), [contents[kind]])
             return peer.take()
         peer.state = State.OPEN
         CALLS[kind](self.peer)

@@ -70,6 +70,7 @@ CALLS: dict[str, Callable[[Session], object]] = {
     "close": Session.close,
     "export": lambda session: session.export("label", 32),
     "data_to_send": Session.data_to_send,
+    "buffer_to_send": Session.buffer_to_send,
     "receive_nothing": lambda session: session.receive_data(b""),
 }
 SENDING = ("send", "refresh", "update_key", "ping")
@@ -87,7 +88,7 @@ TABLE: dict[tuple[str, State], type[Exception] | None] = {
     },
     **{
         (call, state): None
-        for call in ("data_to_send", "receive_nothing")
+        for call in ("data_to_send", "buffer_to_send", "receive_nothing")
         for state in (State.HANDSHAKE, State.CLOSING, State.CLOSED)
     },
 }
@@ -367,10 +368,11 @@ def test_a_call_that_is_interrupted_leaves_no_half_of_a_message(
         "send": lambda open_session: open_session.send(bytes(200_000)),
     }
 
-    def interrupted(self: CipherState, ad: bytes, plaintext: bytes) -> bytes:
+    def interrupted(self: CipherState, *_: object) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CipherState, "encrypt_with_ad", interrupted)
+    monkeypatch.setattr(CipherState, "encrypt_in_place", interrupted)
     with pytest.raises(KeyboardInterrupt):
         calls[call](session)
     monkeypatch.undo()

@@ -17,6 +17,7 @@ from e2ee.opening import Accepted, Opening
 from e2ee.pake import CPace
 from e2ee.record import RecordLayer
 from e2ee.record.framing import MessageReader, RecordReader
+from e2ee.record.outbox import Outbox
 from e2ee.record.refresh import Refresh
 
 CHANGING = (
@@ -29,6 +30,7 @@ CHANGING = (
     Refresh,
     RecordReader,
     MessageReader,
+    Outbox,
     CPace,
 )
 """What a session is made of and changes as it runs; all else in it stays as it is, and is shared:
@@ -47,8 +49,10 @@ def twin(session: S) -> S:
 
 def _copied(value: Any, copies: dict[int, Any]) -> Any:
     kind = type(value)
-    if kind in (bytearray, list):
+    if kind is bytearray:
         return value.copy()
+    if kind is list:
+        return [_copied(item, copies) for item in value]
     if kind not in _slots:
         _slots[kind] = _slots_of(kind)
     names = _slots[kind]

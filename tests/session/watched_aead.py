@@ -59,6 +59,12 @@ class WatchedAead:
         self.watch.encryptions += 1
         return self._aead.encrypt(nonce, data, ad)
 
+    def encrypt_into(
+        self, nonce: bytes, data: memoryview, ad: bytes | None, out: memoryview
+    ) -> int:
+        out[:] = self.encrypt(nonce, bytes(data), ad)
+        return len(out)
+
     def decrypt(self, nonce: bytes, data: bytes, ad: bytes | None) -> bytes:
         self.watch.before_a_call()
         return self._aead.decrypt(nonce, data, ad)
