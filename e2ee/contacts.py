@@ -494,15 +494,15 @@ class Verdict:
 class TrustPolicy:
     """Whom to talk to. ``require`` -- the least grade, counting what the opening itself proves.
 
-    The first row that fits:
+    The first row that fits::
 
-    | the peer | verdict |
-    |---|---|
-    | is not the contact that was expected by name | ChangedIdentity |
-    | is not the contact that answered at this address before | ChangedIdentity |
-    | is a contact that is blocked | BlockedPeer |
-    | has a grade below ``require`` | NotTrustedEnough |
-    | is anybody else | accepted, with the grade |
+        | the peer | verdict |
+        |---|---|
+        | is not the contact that was expected by name | ChangedIdentity |
+        | is not the contact that answered at this address before | ChangedIdentity |
+        | is a contact that is blocked | BlockedPeer |
+        | has a grade below ``require`` | NotTrustedEnough |
+        | is anybody else | accepted, with the grade |
 
     The certificate of the device plays no part: an identity may have any number of devices.
     """

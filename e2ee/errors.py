@@ -1,4 +1,4 @@
-"""What can go wrong, and whose fault it is.
+"""What can go wrong, and whose fault it is::
 
     E2EEError
     ├── ProtocolError        the peer, or somebody between, broke the protocol; the object is dead

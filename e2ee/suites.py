@@ -36,16 +36,19 @@ class Suite:
 _HYBRID_REFRESH = "Noise_NNhfs+psk0_25519+MLKEM768_AESGCM_SHA256"
 
 HYBRID_AESGCM = Suite(0x0001, "Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256", _HYBRID_REFRESH)
+"""The default of first meetings."""
 HYBRID_CHACHAPOLY = Suite(
     0x0002,
     "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
     "Noise_NNhfs+psk0_25519+MLKEM768_ChaChaPoly_SHA256",
 )
+"""For machines whose processor has no AES."""
 CLASSICAL_AESGCM = Suite(
     0x0003,
     "Noise_XX_25519_AESGCM_SHA256",
     "Noise_NNpsk0_25519_AESGCM_SHA256",
 )
+"""Without ML-KEM: who records it can read it with a quantum computer."""
 KNOWN_AESGCM = Suite(
     0x0101,
     "Noise_IKhfs_25519+MLKEM768_AESGCM_SHA256",
