@@ -1,4 +1,4 @@
-"""The transcripts of docs/people.md are what the program shows."""
+"""The transcripts of pages in docs/ are what the program shows."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ transcripts = load()
 
 @pytest.mark.parametrize("scene", transcripts.SCENES)
 def test_a_scene_is_what_the_page_shows(scene: str) -> None:
-    page = transcripts.PAGE.read_text()
+    page = transcripts.page_of(scene).read_text()
     shown = transcripts.put(page, scene, transcripts.play(scene))
     assert shown == page, "run: python tests/docs/transcripts.py --write"

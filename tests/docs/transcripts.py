@@ -1,4 +1,4 @@
-"""Makes the terminal transcripts of docs/people.md, by running the real program in terminals.
+"""Makes the terminal transcripts of pages in docs/, by running the real program in terminals.
 
 ``python tests/docs/transcripts.py --write`` puts them there; a test compares them. Ids and words
 are those of three fixed identities; the code, ports and dates, which differ in every run, are
@@ -23,7 +23,8 @@ import pyte
 
 from e2ee import Identity
 
-PAGE = Path(__file__).parents[2] / "docs" / "people.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "people.md", DOCS / "two-terminals.md"]
 PROGRAM = str(Path(sys.executable).with_name("e2ee"))
 COLUMNS, ROWS = 100, 60
 ADDRESS = "192.168.1.20"
@@ -152,7 +153,8 @@ def first_meeting(town: Town) -> tuple[str, ...]:
     return alice.end(), hang_up(bob)
 
 
-def by_code(town: Town) -> tuple[str, ...]:
+def invited(town: Town) -> tuple[Terminal, Terminal]:
+    """Bob, who invites, and Alice, who has joined him."""
     bob = town.run("bob", "e2ee invite", *LISTEN)
     town.samples.append((bob.expect(r"(\d+-[a-z]+-[a-z]+-[a-z]+)\r")[1], CODE))
     town.wait_for_port(bob)
@@ -160,6 +162,11 @@ def by_code(town: Town) -> tuple[str, ...]:
     alice = town.run("alice", "e2ee join --as bob")
     alice.expect("Tab completes")
     alice.say(town.samples[0][0])
+    return bob, alice
+
+
+def by_code(town: Town) -> tuple[str, ...]:
+    bob, alice = invited(town)
     conversation(alice, bob)
     return bob.end(), alice.end()
 
@@ -302,6 +309,38 @@ def no_connection(town: Town) -> tuple[str, ...]:
     return shown, hang_up(bob)
 
 
+def the_first_time(town: Town) -> tuple[str, ...]:
+    bob, alice = invited(town)
+    for terminal in (alice, bob):
+        terminal.expect("Ctrl-D leaves")
+    bob.say("Good to see you. Have you got the plan?")
+    alice.expect(": Good to see you. Have you got the plan?")
+    bob.expect("you: Good to see you. Have you got the plan?")
+    plan = town.folder / "alice" / "plan.txt"
+    plan.write_text("First we take the old lighthouse.\n" * 100)
+    alice.say("/file plan.txt")
+    bob.expect("/decline 1")
+    bob.say("/accept")
+    bob.expect("has come")
+    alice.expect("has plan.txt")
+    alice.child.sendeof()
+    bob.expect("has left")
+    return bob.end(), alice.end()
+
+
+def the_next_time(town: Town) -> tuple[str, ...]:
+    bob, alice = invited(town)
+    conversation(alice, bob)
+    alice.end()
+    bob.end()
+    bob = town.run("bob", "e2ee listen", *again(town.samples[1][0]))
+    bob.expect("safety words")
+    alice = town.run("alice", "e2ee connect bob")
+    conversation(alice, bob)
+    hang_up(bob)
+    return (alice.end(),)
+
+
 SCENES = {
     "first meeting": first_meeting,
     "invitation by code": by_code,
@@ -312,6 +351,8 @@ SCENES = {
     "nearby": nearby,
     "chat": the_chat,
     "no connection": no_connection,
+    "the first time": the_first_time,
+    "the next time": the_next_time,
 }
 
 
@@ -328,18 +369,27 @@ def play(scene: str) -> str:
         return "\n\n".join(f"```console\n{place.tidy(text)}\n```" for text in texts) + "\n"
 
 
+def mark(scene: str) -> str:
+    return f"<!-- transcript: {scene} -->\n"
+
+
+def page_of(scene: str) -> Path:
+    [page] = [page for page in PAGES if mark(scene) in page.read_text()]
+    return page
+
+
 def put(page: str, scene: str, text: str) -> str:
-    before, begin, rest = page.partition(f"<!-- transcript: {scene} -->\n")
+    before, begin, rest = page.partition(mark(scene))
     _, end, after = rest.partition("<!-- end -->")
-    assert end, f"docs/people.md has no place for {scene!r}"
+    assert end, f"the place for {scene!r} has no end"
     return before + begin + text + end + after
 
 
 if __name__ == "__main__":
-    written = PAGE.read_text()
     for name in SCENES:
-        written = put(written, name, play(name))
-    if "--write" in sys.argv:
-        PAGE.write_text(written)
-    elif written != PAGE.read_text():
-        raise SystemExit("docs/people.md is not what the program shows: run this with --write")
+        path = page_of(name)
+        written = put(path.read_text(), name, play(name))
+        if "--write" in sys.argv:
+            path.write_text(written)
+        elif written != path.read_text():
+            raise SystemExit(f"{path} is not what the program shows: run this with --write")
