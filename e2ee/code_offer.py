@@ -12,7 +12,10 @@ from e2ee.invitation import SpokenCode
 
 
 class OfferState(Enum):
+    """What has become of the code."""
+
     OPEN = "open"
+    """Nobody has tried it yet."""
     TAKEN = "taken"
     """Somebody has shown that they know the code."""
     BURNED = "burned"

@@ -84,14 +84,17 @@ Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 
 
 class Device(WireModel):
-    """A device of a contact: its X25519 key, and the number of its last call that was admitted."""
+    """A device of a contact: its X25519 key, and the number of its last call that was admitted.
+
+    ``static_key`` has 32 bytes; ``sequence`` is that number, 0 where there was no call.
+    """
 
     static_key: Key
     sequence: Sequence = 0
 
 
 class Address(WireModel):
-    """Where a contact answered, and with which device."""
+    """Where a contact answered: ``host`` and ``port``, and ``static_key`` of the device there."""
 
     host: Host
     port: Port
@@ -100,7 +103,11 @@ class Address(WireModel):
 
 class Contact(WireModel):
     """Somebody one has met. ``name`` is one's own for them, ``claimed_name`` what they call
-    themselves. Times are in seconds since 1970. Devices and addresses: the latest met first.
+    themselves, ``identity`` their identity key, 32 bytes. ``how`` says by what they have their
+    grade, ``graded_at`` since when.
+
+    ``first_seen``, ``last_seen``, ``graded_at`` are in seconds since 1970. ``blocked`` -- not
+    talked to. ``devices`` and ``addresses`` -- the latest met first.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -118,6 +125,7 @@ class Contact(WireModel):
 
     @property
     def grade(self) -> Grade:
+        """How well they are known, by ``how``."""
         return GRADE_OF[self.how]
 
     @property
@@ -133,7 +141,8 @@ class Contact(WireModel):
 
 class PendingInvitation(WireModel):
     """A link that nobody has used yet. Its secret is not here: the identity derives it from
-    ``nonce``. ``name`` is the alias that who joins will get; empty for none in particular.
+    ``nonce`` (16 bytes). ``name`` is the alias that who joins will get; empty for none in
+    particular. ``created``, ``expires`` -- seconds since 1970.
     """
 
     nonce: Annotated[bytes, Field(min_length=NONCE_LENGTH, max_length=NONCE_LENGTH)]
@@ -175,8 +184,9 @@ def _seconds(now: float) -> int:
 class ContactBook:
     """Contacts and pending invitations. A method that raises has changed nothing.
 
-    ``now`` is in seconds since 1970. Any method may raise UsageError for a time, a key, a host, a
-    port or a claimed name that cannot be one.
+    An identity key has 32 bytes, the nonce of a link 16. ``now`` is in seconds since 1970. Any
+    method may raise UsageError for a time, a key, a host, a port or a claimed name that cannot be
+    one.
     """
 
     def __init__(self) -> None:
@@ -191,7 +201,7 @@ class ContactBook:
     @classmethod
     @bare_errors
     def from_bytes(cls, data: bytes) -> ContactBook:
-        """Raises ContactFileError."""
+        """The book that ``to_bytes`` gave. Raises ContactFileError for anything else."""
         try:
             contents = decode(_Contents, data)
         except MalformedMessage:
@@ -484,7 +494,7 @@ def check_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was known of a peer before this meeting: the grade, and the contact if it is one."""
+    """What was known of a peer before this meeting: ``grade``, and ``contact`` if it is one."""
 
     grade: Grade
     contact: Contact | None
@@ -559,10 +569,12 @@ class MemoryContactStore:
         self._busy = False
 
     def read(self) -> ContactBook:
+        """As ``ContactStore.read``."""
         return ContactBook.from_bytes(self._data)
 
     @contextlib.contextmanager
     def update(self) -> Iterator[ContactBook]:
+        """As ``ContactStore.update``. Raises ContactFileBusy."""
         if self._busy:
             raise ContactFileBusy("the contacts are being changed already; try again")
         self._busy = True

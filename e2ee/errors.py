@@ -9,7 +9,7 @@
     └── TransportError       the stream below failed or took too long
 
 After a ProtocolError the object that raised it drops its keys and raises the same error at
-every further call.
+every further call. SPEC.md section 12.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from e2ee.suites import Suite
 class HandshakeCompleted:
     """The channel is authenticated to ``peer``; messages can be sent from here on.
 
-    ``handshake_hash`` (32 bytes) is equal on both sides, and different in every session.
+    ``suite`` is the one that both took. ``handshake_hash`` (32 bytes) is equal on both sides, and
+    different in every session.
     """
 
     peer: Peer
@@ -22,7 +23,7 @@ class HandshakeCompleted:
 
 @dataclass(slots=True, unsafe_hash=True)  # Frozen ones take three times as long to make.
 class MessageReceived:
-    """One whole application message, as the peer sent it."""
+    """One whole application message, as the peer sent it: ``data``, of 0 bytes up to the limit."""
 
     data: bytes
 
@@ -38,3 +39,4 @@ class Closed:
 
 
 Event = HandshakeCompleted | MessageReceived | KeysRefreshed | Closed
+"""What ``Session.receive_data`` tells of."""

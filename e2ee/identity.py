@@ -126,11 +126,17 @@ class Identity(Uncopyable):
         return use(self._identity_key.private_bytes_raw())
 
     def rotated(self, now: float) -> Identity:
-        """The same identity with a new device key and certificate."""
+        """The same identity with a new device key and certificate.
+
+        ``now`` as for ``generate``. Raises UsageError.
+        """
         return self._certified(self._identity_key, X25519PrivateKey.generate(), now)
 
     def renewed(self, now: float) -> Identity:
-        """The same identity and device with a certificate dated anew."""
+        """The same identity and device with a certificate dated anew.
+
+        ``now`` as for ``generate``. Raises UsageError.
+        """
         return self._certified(self._identity_key, self.device_key, now)
 
     def needs_renewal(self, now: float) -> bool:

@@ -41,7 +41,10 @@ def _expand(prefix: str) -> list[int]:
 
 
 def encode_bech32m(prefix: str, data: bytes) -> str:
-    """``prefix``, a 1, the data five bits a character, and a checksum of six characters."""
+    """``prefix``, a 1, the data five bits a character, and a checksum of six characters.
+
+    ``data`` -- any number of bytes.
+    """
     padding = -len(data) * 8 % 5
     number = int.from_bytes(data) << padding
     count = (len(data) * 8 + padding) // 5
@@ -52,7 +55,7 @@ def encode_bech32m(prefix: str, data: bytes) -> str:
 
 
 def decode_bech32m(prefix: str, text: str) -> bytes:
-    """The data behind ``encode_bech32m``; letters of one case only. Raises InvalidId."""
+    """The bytes behind ``encode_bech32m``; letters of one case only. Raises InvalidId."""
     if not text.isascii():
         raise InvalidId("an id has a character that no id has")
     if text not in (text.lower(), text.upper()):
@@ -96,8 +99,9 @@ _LOW_ORDER_Y = frozenset(
 def check_identity_key(key: bytes) -> None:
     """Refuse the Ed25519 keys under which a signature proves nothing. Raises InvalidPublicKey.
 
-    These are the points of low order, and encodings whose y is not reduced; ``cryptography``
-    accepts them. Together they cover the 14 encodings of the 8 low-order points.
+    ``key`` has 32 bytes. Refused are the points of low order, and encodings whose y is not
+    reduced; ``cryptography`` accepts them. Together they cover the 14 encodings of the 8 low-order
+    points.
     """
     if len(key) != 32:
         raise InvalidPublicKey("an identity key has 32 bytes")

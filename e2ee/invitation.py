@@ -74,7 +74,7 @@ class SpokenCode(Uncopyable):
 
     @property
     def password(self) -> bytes:
-        """What the PAKE gets: the words, without the number."""
+        """What the PAKE gets: the bytes of the three words, without the number."""
         return "-".join(self.words).encode()
 
     def __str__(self) -> str:
@@ -155,7 +155,10 @@ class Link(Uncopyable):
 
     @property
     def text(self) -> str:
-        """The link, one line. In capital letters it means the same, in a smaller QR code."""
+        """The link, one line. In capital letters it means the same, in a smaller QR code.
+
+        Raises InvalidInvitation where the addresses are too long for a link.
+        """
         data = _LINK_HEAD.pack(_LINK_VERSION, self.identity_key, self._secret, self.expires)
         for host, port in self.addresses:
             data += bytes([len(host)]) + host.encode() + port.to_bytes(2)

@@ -1,4 +1,7 @@
-"""Every limit of the protocol above Noise: its value, its unit, where it comes from."""
+"""Every limit of the protocol above Noise: its value, its unit, where it comes from.
+
+SPEC.md section 13.
+"""
 
 from __future__ import annotations
 

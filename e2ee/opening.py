@@ -86,7 +86,7 @@ class Links(Protocol):
         """The psk (32 bytes) of a link that is pending, by its lookup id (16 bytes)."""
 
     def take(self, lookup_id: bytes) -> bool:
-        """Mark the link as used; whether it was still pending."""
+        """Mark the link with this lookup id (16 bytes) as used; whether it was still pending."""
 
 
 Admit = Callable[[Peer, int], bool]

@@ -6,9 +6,12 @@ from enum import Enum
 
 
 class State(Enum):
+    """Where a session stands; see ``Session.state``."""
+
     HANDSHAKE = "handshake"
     """Nothing can be sent yet, and nobody is authenticated."""
     OPEN = "open"
+    """Messages go both ways."""
     CLOSING = "closing"
     """Our close is sent; the peer's messages still come, until its close."""
     CLOSED = "closed"

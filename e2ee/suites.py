@@ -25,7 +25,8 @@ class Approach(Enum):
 @dataclass(frozen=True, slots=True)
 class Suite:
     """``number`` stands in the preamble; ``name`` is the Noise protocol of the handshake and
-    ``refresh_name`` the one of a fresh key agreement inside the session."""
+    ``refresh_name`` the one of a fresh key agreement inside the session. ``approach`` is what the
+    two have in common before it."""
 
     number: int
     name: str
@@ -55,18 +56,21 @@ KNOWN_AESGCM = Suite(
     _HYBRID_REFRESH,
     Approach.KNOWN,
 )
+"""Of calls to a contact's device."""
 LINK_AESGCM = Suite(
     0x0201,
     "Noise_XXhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
     _HYBRID_REFRESH,
     Approach.LINK,
 )
+"""Of who joins by a link."""
 CODE_AESGCM = Suite(
     0x0301,
     "Noise_XXhfs+psk0_25519+MLKEM768_AESGCM_SHA256",
     _HYBRID_REFRESH,
     Approach.CODE,
 )
+"""Of who joins by a spoken code."""
 
 MEETING_SUITES = (HYBRID_AESGCM, HYBRID_CHACHAPOLY, CLASSICAL_AESGCM)
 """Those of first meetings."""
@@ -76,5 +80,6 @@ SUITES = {
 }
 
 DEFAULT_SUITE = HYBRID_AESGCM
+"""With which a first meeting is opened."""
 DEFAULT_ACCEPTED_SUITES = (HYBRID_AESGCM, HYBRID_CHACHAPOLY)
 """A responder accepts the classical suite only where its owner asks for it."""

@@ -18,14 +18,23 @@ class Token(StrEnum):
     """One step of a message pattern."""
 
     E = "e"
+    """The sender's ephemeral public key."""
     S = "s"
+    """The sender's static public key, sealed as soon as there is a key."""
     EE = "ee"
+    """Diffie-Hellman of both ephemeral keys."""
     ES = "es"
+    """Of the initiator's ephemeral key and the responder's static one."""
     SE = "se"
+    """Of the initiator's static key and the responder's ephemeral one."""
     SS = "ss"
+    """Of both static keys."""
     PSK = "psk"
+    """A pre-shared key is mixed in."""
     E1 = "e1"
+    """The initiator's KEM public key."""
     EKEM1 = "ekem1"
+    """The ciphertext to it, whose secret is mixed in."""
 
 
 DH_TOKENS = frozenset({Token.EE, Token.ES, Token.SE, Token.SS})
@@ -35,7 +44,11 @@ Tokens = tuple[Token, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern in canonical form: the initiator writes the first message, then they alternate."""
+    """A pattern in canonical form: the initiator writes the first message, then they alternate.
+
+    ``initiator_pre_message``, ``responder_pre_message`` -- what each has of the other's beforehand.
+    ``messages`` -- the tokens of each message.
+    """
 
     initiator_pre_message: Tokens
     responder_pre_message: Tokens
@@ -47,6 +60,7 @@ class Pattern:
         return len(self.messages) == 1 and Token.E not in self.responder_pre_message
 
     def contains(self, token: Token) -> bool:
+        """Whether any message has this token."""
         return any(token in message for message in self.messages)
 
 
@@ -106,6 +120,7 @@ PATTERNS: dict[str, Pattern] = {
         "I1X1": "|| e, s / e, ee, s / se, es",
     }.items()
 }
+"""By name, without modifiers."""
 
 
 def _with_psk(position: int) -> Callable[[Pattern], Pattern]:

@@ -24,7 +24,11 @@ _PATTERN_SECTION = re.compile(r"([A-Z0-9]+)((?:[a-z][a-z0-9]*)(?:\+[a-z][a-z0-9]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A parsed protocol name: the pattern with its modifiers applied, and the functions."""
+    """A parsed protocol name: the pattern with its modifiers applied, and the functions.
+
+    ``name`` is as it was written, ``pattern`` as data; ``dh``, ``kem`` (None without the hfs
+    modifier), ``cipher`` and ``hash`` are the functions that it names.
+    """
 
     name: str
     pattern: Pattern

@@ -1,7 +1,8 @@
 """Streams in memory: a connected pair, with control over chunking and faults. For tests.
 
 ``Wire`` is one direction without any asyncio: property tests move bytes between two sessions
-with it by hand. ``pair`` puts two of them under two streams.
+with it by hand. ``pair`` puts two of them under two streams. What a session needs of a stream:
+SPEC.md section 1.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Wire:
         self.broken = False
 
     def write(self, data: bytes) -> None:
+        """Put any number of bytes on their way."""
         self.pending += data
 
     def read(self, size: int | None = None) -> bytes:
@@ -55,6 +57,7 @@ class MemoryStream:
         self._chunk_size = chunk_size
 
     async def receive(self) -> bytes:
+        """As ``Stream.receive``, of at most ``chunk_size`` bytes. Raises TransportError."""
         async with self._changed:
             await self._changed.wait_for(
                 lambda: self.incoming.pending or self.incoming.ended or self.incoming.broken
@@ -65,6 +68,10 @@ class MemoryStream:
             return data
 
     async def send(self, data: bytes) -> None:
+        """As ``Stream.send``: waits while ``capacity`` bytes are on their way.
+
+        Raises TransportError.
+        """
         async with self._changed:
             self._check(self.outgoing)
             self.outgoing.write(data)
@@ -80,6 +87,7 @@ class MemoryStream:
             self._check(self.outgoing)
 
     async def close(self) -> None:
+        """As ``Stream.close``: the other end reads what is there, and then the end."""
         async with self._changed:
             self.outgoing.ended = True
             self.incoming.abandoned = True

@@ -1,4 +1,4 @@
-"""The one protocol that any byte stream meets to carry a session."""
+"""The one protocol that any byte stream meets to carry a session. SPEC.md section 1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class Stream(Protocol):
-    """A reliable, ordered, two-way stream of bytes. It moves bytes and knows nothing of them."""
+    """A reliable, ordered, two-way stream of bytes. It moves bytes and knows nothing of them.
+
+    Any object with these methods is one; docs/writing-a-transport.md says what they promise.
+    """
 
     async def receive(self) -> bytes:
         """The next bytes, at least one; b"" when the other end has finished, again and again.
