@@ -12,7 +12,10 @@ a receipt and a ping look alike."""
 
 
 class Padding(Enum):
-    """NONE shows each length: for bulk data. CHAT hides those of short lines and blurs the rest."""
+    """How much a message's length shows.
+
+    ``NONE`` shows each: for bulk data. ``CHAT`` hides those of short lines and blurs the rest.
+    """
 
     NONE = "none"
     CHAT = "chat"

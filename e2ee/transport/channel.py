@@ -2,6 +2,7 @@
 
 Back-pressure in both directions, the deadline of the handshake, signs of life, refreshes by the
 clock, cancellation and orderly close are handled here once; a stream only moves bytes.
+SPEC.md sections 10 and 13.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Timeouts:
 
 
 class Channel(Uncopyable):
-    """Messages to and from an authenticated peer. Get one with ``await Channel.open(…)``.
+    """Messages of 0 bytes up to the session's limit, to and from an authenticated peer. Get one
+    with ``await Channel.open(…)``.
 
     ``async for message in channel`` ends when the peer has closed, and raises where the stream
     was cut or the protocol broken. Any number of tasks may send; one receives. From another loop,

@@ -1,4 +1,4 @@
-"""TCP: client and server over asyncio, for IPv4, IPv6 and names."""
+"""TCP: client and server over asyncio, for IPv4, IPv6 and names. SPEC.md sections 4.3 and 13."""
 
 from __future__ import annotations
 
@@ -62,12 +62,14 @@ class TcpStream:
         writer.transport.set_write_buffer_limits(0)
 
     async def receive(self) -> bytes:
+        """As ``Stream.receive``, of at most 256 KiB: 262,144 bytes."""
         try:
             return await self._reader.read(CHUNK)
         except OSError as error:
             raise _broken(error) from None
 
     async def send(self, data: bytes) -> None:
+        """As ``Stream.send``: the system has all these bytes when it returns."""
         try:
             self._writer.write(data)
             await self._writer.drain()
@@ -75,6 +77,7 @@ class TcpStream:
             raise _broken(error) from None
 
     async def close(self) -> None:
+        """As ``Stream.close``."""
         # Only a send that was given up leaves something here, and a stuck peer would hold it.
         if self._writer.transport.get_write_buffer_size():
             self._writer.transport.abort()
