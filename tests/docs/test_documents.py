@@ -146,6 +146,17 @@ def test_the_server_behind_a_pipe_of_the_page_on_scripts_is_reached(tmp_path: Pa
             assert running.result() == "answer"
 
 
+def test_the_settings_of_the_page_on_scripts_are_taken(tmp_path: Path) -> None:
+    [settings] = fenced("docs/scripting.md", "toml")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.toml").write_text(settings)
+    assert run_script("e2ee id", tmp_path).startswith("e2ee1")
+    (home / "config.toml").write_text(settings.replace("port", "portt"))
+    with pytest.raises(AssertionError, match="portt"):
+        run_script("e2ee id", tmp_path)
+
+
 def test_the_table_of_exit_codes_is_the_programs() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \| ", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert {int(code) for row in rows for code in row.split(",")} == set(Exit)
