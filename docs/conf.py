@@ -4,11 +4,14 @@ The source folder is the repository, so that links among the pages, README.md an
 same here and where the files are read as they are.
 """
 
+import tomllib
 from importlib.metadata import version as version_of
+from pathlib import Path
 
+distribution = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 project = "e2ee"
 author = "the e2ee authors"
-version = release = version_of("e2ee-session")
+version = release = version_of(distribution["name"])
 
 root_doc = "docs/index"
 include_patterns = [
