@@ -41,6 +41,23 @@ def pinned() -> Iterator[tuple[str, int]]:
             yield canonicalize_name(name[1]), line.count("--hash=sha256:")
 
 
+def versions(lock: Path) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"(?m)^([A-Za-z0-9._-]+)==([^ ;]+)", lock.read_text()):
+        found.setdefault(canonicalize_name(name), set()).add(version)
+    return found
+
+
+def test_no_two_locks_ask_for_other_versions_in_one_environment() -> None:
+    first, *others = sorted(ROOT.glob("requirements-*.txt"))
+    assert first.name == "requirements-dev.txt"
+    assert len(others) >= 2
+    development = versions(first)
+    for lock in others:
+        other = versions(lock)
+        assert {n: v for n, v in other.items() if development.get(n, v) != v} == {}, lock.name
+
+
 @pytest.mark.attack(96)
 def test_few_packages_come_along_and_each_is_pinned_by_hashes(
     figure: Callable[[str], None],
