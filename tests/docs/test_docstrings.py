@@ -153,6 +153,19 @@ def test_every_exported_name_is_in_the_reference() -> None:
     assert len(FUNCTIONS) > 120
 
 
+def test_what_pages_import_is_in_the_reference() -> None:
+    modules = re.findall(r"(?m)^\.\. automodule:: ([\w.]+)$", REFERENCE)
+    described = {name.rpartition(".")[2] for name in [each.name for each in PUBLIC] + modules}
+    imported: set[str] = set()
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for block in re.findall(r"(?ms)^```python\n(.*?)^```$", page.read_text()):
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("e2ee"):
+                    imported |= {alias.name for alias in node.names}
+    assert "Session" in imported
+    assert imported - described == set()
+
+
 def test_everything_says_what_it_means() -> None:
     silent = [
         each.name
