@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from e2ee.record import Padding
     from e2ee.session import Session
     from e2ee.states import State
-    from e2ee.suites import CLASSICAL_AESGCM, HYBRID_AESGCM, HYBRID_CHACHAPOLY, Suite
+    from e2ee.suites import CLASSICAL_AESGCM, HYBRID_AESGCM, HYBRID_CHACHAPOLY, Approach, Suite
 
 __all__ = [
     "CLASSICAL_AESGCM",
     "HYBRID_AESGCM",
     "HYBRID_CHACHAPOLY",
+    "Approach",
     "Closed",
     "E2EEError",
     "Event",
@@ -49,7 +50,7 @@ _MODULES = {
     "record": ["Padding"],
     "session": ["Session"],
     "states": ["State"],
-    "suites": ["CLASSICAL_AESGCM", "HYBRID_AESGCM", "HYBRID_CHACHAPOLY", "Suite"],
+    "suites": ["CLASSICAL_AESGCM", "HYBRID_AESGCM", "HYBRID_CHACHAPOLY", "Approach", "Suite"],
 }
 """Imported when they are asked for: a program that needs the errors only, to begin with, starts in
 a fraction of the time."""

@@ -20,6 +20,8 @@ from e2ee.errors import ContactFileBusy, ContactFileError
 from e2ee.identity import Identity
 from e2ee.private_file import alone, as_path, read_private, write_private
 
+__all__ = ["ContactFile"]
+
 HEADER = b"e2ee contacts, version 1\n"
 SALT_LENGTH = 32
 PADDED_TO = 4096

@@ -37,6 +37,20 @@ from e2ee.invisible import INVISIBLE
 from e2ee.limits import MAX_HOST_LENGTH, MAX_KNOWN_TIME, MAX_PORT
 from e2ee.messages import MAX_CLAIMED_NAME, Key, Seconds, WireModel, decode, encode
 
+__all__ = [
+    "Address",
+    "Contact",
+    "ContactBook",
+    "ContactStore",
+    "Device",
+    "Grade",
+    "How",
+    "MemoryContactStore",
+    "PendingInvitation",
+    "TrustPolicy",
+    "Verdict",
+]
+
 MAX_CONTACTS = 10_000
 """Contacts of one identity: the file, read as a whole at each start, stays small enough."""
 

@@ -16,6 +16,8 @@ from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, whole_w
 from e2ee.limits import MAX_HOST_LENGTH, MAX_KNOWN_TIME, MAX_PORT
 from e2ee.primitives import HASHES
 
+__all__ = ["Link", "SpokenCode"]
+
 CODE_WORDS = 3
 """Words of a code, 10.3 bits each: 31 bits."""
 

@@ -40,6 +40,8 @@ from e2ee.pake import SHARE_LENGTH, CPace
 from e2ee.primitives import HASHES
 from e2ee.suites import SUITES, Approach, Suite
 
+__all__ = ["Admit", "KnownDevice", "Links"]
+
 MAGIC = b"e2ee"
 VERSION = 1
 _PREAMBLE = struct.Struct(">4sBBH")

@@ -25,6 +25,8 @@ from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
 
+__all__ = ["Listener", "TcpStream", "connect", "connect_stream", "listen"]
+
 CHUNK = 256 * 1024
 """Bytes that one read takes at most."""
 
