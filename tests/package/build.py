@@ -32,8 +32,18 @@ def main(folder: Path) -> None:
 
 
 def _build(what: str, source: Path, target: Path) -> None:
-    command = [sys.executable, "-m", "build", "--no-isolation", what, "--outdir", target, source]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        what,
+        f"--outdir={target}",
+        str(source),
+    ]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(run.stdout + run.stderr)
 
 
 def repack(source: Path, target: Path, when: int) -> None:
