@@ -1,6 +1,7 @@
 """Where the program begins: ``e2ee``, or ``python -m e2ee_cli``."""
 
 import signal
+import sys
 from typing import NoReturn
 
 
@@ -8,6 +9,13 @@ def main() -> NoReturn:
     # Until the program runs, and after, Ctrl-C just ends it: no traceback out of an import.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        from e2ee import E2EEError  # noqa: F401, PLC0415 -- it tells our package from another's
+    except ImportError as error:
+        sys.exit(
+            "e2ee: another project's package, called e2ee, is in the place of ours; uninstall "
+            f"both, then install e2ee-session. {error}"
+        )
     from .main import main as run  # noqa: PLC0415 -- the imports are what takes time
 
     run()

@@ -3,6 +3,7 @@
 Start with Session; everything else here is what it takes or gives.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,27 @@ __all__ = [
     "TransportError",
     "UsageError",
 ]
+
+
+def _check_that_nobody_else_is_here() -> None:
+    """A distribution of the name ``e2ee`` is another project's, with an import of the same name.
+
+    Where both are installed one has overwritten files of the other, and takes them along when it
+    goes. Raises ImportError.
+    """
+    folder = os.path.dirname(os.path.dirname(__file__))
+    try:
+        beside = os.listdir(folder)
+    except OSError:  # A package in an archive, beside which nothing can be installed.
+        return
+    if any(name.startswith("e2ee-") and name.endswith(".dist-info") for name in beside):
+        raise ImportError(
+            f"in {folder} there are e2ee-session and another project's package, called e2ee, which "
+            "overwrite each other: uninstall both, then install e2ee-session"
+        )
+
+
+_check_that_nobody_else_is_here()
 
 _MODULES = {
     "certificate": ["Peer"],
