@@ -19,7 +19,7 @@ from e2ee_cli.exits import Exit
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("docs/*.md"))]
-LINKED = ["SECURITY.md", "CHANGELOG.md", *PAGES]
+LINKED = ["SECURITY.md", "CHANGELOG.md", "changes/README.md", *PAGES]
 RUN_ELSEWHERE = {"docs/first-program.md"}  # By a test of its own.
 NOT_PROGRAMS = {"console", "ini", "json", "text", "toml", "{toctree}"}
 
