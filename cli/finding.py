@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from e2ee.contacts import Contact
 from e2ee.errors import ConnectFailed, NameUnknown, ProtocolError, TransportError
-from e2ee.transport import Channel, tcp
+from e2ee.transport import Channel, Stream, tcp
 
 from .addresses import ip_literal
 from .exits import CliError, Exit, exit_code
@@ -129,7 +129,7 @@ def _not_found(contact: Contact, failures: list[_Failure]) -> CliError:
     )
 
 
-async def stream_to(host: str, port: int, output: Output) -> tcp.TcpStream:
+async def stream_to(host: str, port: int, output: Output) -> Stream:
     """Connect, and say how far it has come. Raises ConnectFailed."""
     where = tcp.display_address((host, port))
     if ip_literal(host) is None:

@@ -411,7 +411,18 @@ SIZES = {
 """What has one size, and no other."""
 
 PACE = {
-    *("PAGE", "READ_SIZE", "CHUNK", "BACKLOG", "ACCEPT_PAUSE", "MUTE_MARGIN", "PAUSE", "WATCH"),
+    *(
+        "PAGE",
+        "READ_SIZE",
+        "CHUNK",
+        "PIECE",
+        "GRACE",
+        "BACKLOG",
+        "ACCEPT_PAUSE",
+        "MUTE_MARGIN",
+        "PAUSE",
+        "WATCH",
+    ),
     *("FIRST_PAUSE", "ASLEEP", "LATE", "IDLE", "CHECK_TIME", "AFTERTIME", "ECHO_TIME", "POLL"),
     *("CLOCK_CHECK", "INTERVAL", "ROWS_AT_ONCE", "PROGRESS_INTERVAL", "PASTE_GAP", "TOLD_EVERY"),
     *("REDRAWN_EVERY", "MESSAGES_AT_ONCE", "PIPE_SIZE", "REPORT_PERIOD", "IN_PLACE_LENGTH"),

@@ -3,6 +3,9 @@
 Back-pressure in both directions, the deadline of the handshake, signs of life, refreshes by the
 clock, cancellation and orderly close are handled here once; a stream only moves bytes.
 SPEC.md sections 10 and 13.
+
+Nothing runs in the background: the transport calls when bytes have come or gone, and one timer
+when it is time to look at the clock.
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.certificate import Peer
@@ -30,7 +33,11 @@ from e2ee.events import Closed, Event, HandshakeCompleted, KeysRefreshed, Messag
 from e2ee.session import Session
 from e2ee.states import State
 from e2ee.suites import Suite
+from e2ee.transport.socket_stream import SocketStream, broken
 from e2ee.transport.stream import Stream
+from e2ee.transport.stream_transport import StreamProtocol, StreamTransport
+
+T = TypeVar("T")
 
 SEND_HIGH_WATER = 256 * 1024
 """Bytes waiting for the stream from which ``Channel.send`` waits."""
@@ -72,37 +79,13 @@ class Channel(Uncopyable):
     or a thread without one, every call but ``export`` raises UsageError.
     """
 
-    def __init__(
-        self, stream: Stream, session: Session, timeouts: Timeouts, events: list[Event]
-    ) -> None:
-        completed = events[0]
-        assert isinstance(completed, HandshakeCompleted)
+    __slots__ = ("__weakref__", "_driver", "handshake_hash", "peer", "suite")
+
+    def __init__(self, driver: _Driver, completed: HandshakeCompleted) -> None:
         self.peer: Peer = completed.peer
         self.suite: Suite = completed.suite
         self.handshake_hash: bytes = completed.handshake_hash
-        self._stream = stream
-        self._session = session
-        self._timeouts = timeouts
-        self._failure: E2EEError | None = None
-        self._ended = False
-        """Nothing is carried any more, or will not be in a moment."""
-        self._received: deque[bytes] = deque()
-        self._received_size = 0
-        self._sending_size = 0
-        self._readable = asyncio.Event()
-        """There is a message to receive, or never will be one again."""
-        self._room_to_receive = asyncio.Event()
-        self._room_to_receive.set()
-        self._room_to_send = asyncio.Event()
-        self._room_to_send.set()
-        self._something_to_send = asyncio.Event()
-        self._something_to_send.set()
-        self._last_heard = self._last_sent = self._last_refresh = _now()
-        self._used_since_refresh = False
-        self._deliver(events[1:])
-        self._dropped = asyncio.get_running_loop().create_future()
-        """Set, where cancelling would do: a task cancelled before its first step tidies nothing."""
-        self._running = asyncio.create_task(self._run())
+        self._driver = driver
 
     @classmethod
     async def open(
@@ -114,58 +97,56 @@ class Channel(Uncopyable):
         TransportError; TimedOut when the deadline has passed; InvitationRefused, whatever ended
         the stream, where the one try of a code, or a link, may have been spent by it.
         """
+        driver = _Driver(session, timeouts)
         try:
             async with asyncio.timeout(timeouts.handshake):
-                events = await _shake_hands(stream, session)
+                return cls(driver, await driver.shake_hands(stream))
         except TimeoutError:
-            await stream.close()
+            await driver.give_up(stream)
             _say_if_invitation_is_spent(session)
             raise TimedOut(
                 f"the peer did not finish its handshake in {timeouts.handshake:g} seconds"
             ) from None
         except TransportError:
-            await stream.close()
+            await driver.give_up(stream)
             _say_if_invitation_is_spent(session)
             raise
         except BaseException:
-            await stream.close()
+            await driver.give_up(stream)
             raise
-        return cls(stream, session, timeouts, events)
-
-    # What the application does.
 
     async def send(self, message: bytes | bytearray | memoryview) -> None:
         """Queue one message, whole or not at all; waits while too much is on its way.
 
         Raises SessionClosed, UsageError (above the size limit), or what ended the channel.
         """
-        self._check_loop()
-        while not self._room_to_send.is_set():
-            await self._room_to_send.wait()
-        self._check_not_failed()
-        self._session.send(message)
-        self._used_since_refresh = True
-        self._sending_size += memoryview(message).nbytes + MESSAGE_OVERHEAD
-        if self._sending_size >= SEND_HIGH_WATER:
-            self._room_to_send.clear()
-        self._something_to_send.set()
+        driver = self._driver
+        driver.check_loop()
+        while driver.sending_size >= SEND_HIGH_WATER and not driver.ended:
+            await driver.turn_of(driver.senders)
+        driver.check_not_failed()
+        driver.session.send(message)
+        driver.used_since_refresh = True
+        driver.sending_size += memoryview(message).nbytes + MESSAGE_OVERHEAD
+        driver.flush_soon()
 
     async def receive(self) -> bytes | None:
         """The next message; None when the peer has closed and all has been received.
 
         Raises what ended the channel otherwise, after everything that came before it.
         """
-        self._check_loop()
-        await self._readable.wait()
-        if self._received:
-            message = self._received.popleft()
-            self._received_size -= len(message) + MESSAGE_OVERHEAD
-            self._make_room()
-            if not self._received and not self._ended:
-                self._readable.clear()
-            return message
-        self._check_not_failed()
-        return None
+        driver = self._driver
+        driver.check_loop()
+        while not driver.received:
+            if driver.ended:
+                driver.check_not_failed()
+                return None
+            await driver.turn_of(driver.receivers)
+        message = driver.received.popleft()
+        driver.received_size -= len(message) + MESSAGE_OVERHEAD
+        if not driver.room_to_receive:
+            driver.make_room()
+        return message
 
     def __aiter__(self) -> Self:
         return self
@@ -178,14 +159,14 @@ class Channel(Uncopyable):
 
     def refresh(self) -> None:
         """Agree on fresh keys now, unless that is under way; the clock asks for it by itself."""
-        self._check_loop()
-        self._check_not_failed()
-        self._session.refresh()
-        self._something_to_send.set()
+        self._driver.check_loop()
+        self._driver.check_not_failed()
+        self._driver.session.refresh()
+        self._driver.flush_soon()
 
     def export(self, label: str | bytes, length: int) -> bytes:
         """As ``Session.export``."""
-        return self._session.export(label, length)
+        return self._driver.session.export(label, length)
 
     async def close(self) -> None:
         """Close in order: everything sent has left, and the peer knows that nothing is missing.
@@ -193,33 +174,28 @@ class Channel(Uncopyable):
         What the peer sent until it learnt of it can still be received. Raises what ended the
         channel, if that was not a close; TimedOut if the peer does not close in time.
         """
-        self._check_loop()
-        if not self._ended:
-            self._session.close()
-            self._make_room()
-            self._something_to_send.set()
-        began = _now()
-        while True:
-            # A peer that says something may go on for a while, but not for ever.
-            heard = min(self._last_heard, began + self._timeouts.dead)
-            left = max(began, self._last_sent, heard) + self._timeouts.close - _now()
+        driver = self._driver
+        driver.check_loop()
+        if not driver.ended:
+            driver.session.close()
+            driver.make_room()
+            driver.flush_soon()
+        began = driver.loop.time()
+        while not driver.lost:
+            left = driver.patience_at_close(began)
             if left <= 0:
-                self._fail(TimedOut("the peer did not answer our close; it may lack the end"))
+                driver.end(TimedOut("the peer did not answer our close; it may lack the end"))
                 await self.abort()
                 break
-            # Not asyncio.wait_for: cancelling this call must not cancel the channel with it.
-            done, _ = await asyncio.wait({self._running}, timeout=left)
-            if done:
-                break
-        self._check_not_failed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await driver.turn_of(driver.closers)
+        driver.check_not_failed()
 
     async def abort(self) -> None:
         """Drop the connection at once, with no word to the peer."""
-        self._check_loop()
-        self._ended = True
-        if not self._dropped.done():
-            self._dropped.set_result(None)
-        await asyncio.wait({self._running})
+        self._driver.check_loop()
+        await self._driver.drop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -235,169 +211,355 @@ class Channel(Uncopyable):
         else:
             await self.abort()
 
-    def _check_loop(self) -> None:
+
+class _Driver(asyncio.BufferedProtocol, StreamProtocol):
+    """What goes on by itself: a session, on a transport that calls this, and by the clock."""
+
+    __slots__ = (
+        "_asked_at",
+        "_completed",
+        "_flush_due",
+        "_held_up",
+        "_in_hand",
+        "_last_heard",
+        "_last_refresh",
+        "_last_sent",
+        "_opened",
+        "_timer",
+        "_transport",
+        "_unsent",
+        "closers",
+        "ended",
+        "failure",
+        "loop",
+        "lost",
+        "received",
+        "received_size",
+        "receivers",
+        "room_to_receive",
+        "senders",
+        "sending_size",
+        "session",
+        "timeouts",
+        "used_since_refresh",
+    )
+
+    def __init__(self, session: Session, timeouts: Timeouts) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.session = session
+        self.timeouts = timeouts
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle | None = None
+        self._completed: HandshakeCompleted | None = None
+        self._opened = False
+        """The handshake has completed, and the last of it has left."""
+        self.failure: Exception | None = None
+        self.ended = False
+        """Nothing is carried any more."""
+        self.lost = False
+        """The transport has closed its connection."""
+
+        self.received: deque[bytes] = deque()
+        self.received_size = 0
+        self.room_to_receive = True
+        self.sending_size = 0
+        self._in_hand = 0
+        """What of ``sending_size`` the transport has been given."""
+        self._held_up = False
+        """The transport has bytes that the system has not taken yet."""
+        self._unsent = 0
+        """How many, when it was looked at last."""
+        self._flush_due = False
+
+        # Of tasks that wait:
+        self.receivers: list[asyncio.Future[None]] = []
+        """until there is a message, or never will be one again."""
+        self.senders: list[asyncio.Future[None]] = []
+        """until there is room, or nothing is held up any more."""
+        self.closers: list[asyncio.Future[None]] = []
+        """until the connection is closed."""
+
+        self._last_heard = self._last_sent = self._last_refresh = self.loop.time()
+        self._asked_at = 0.0
+        self.used_since_refresh = False
+
+    # For the channel.
+
+    def check_loop(self) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        if loop is not self._dropped.get_loop():
+        if loop is not self.loop:
             raise UsageError("a channel is used in the event loop that opened it, and in no other")
 
-    def _check_not_failed(self) -> None:
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)
+    def check_not_failed(self) -> None:
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
 
-    # What goes on in the background.
-
-    async def _run(self) -> None:
-        reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._write())
-        timer = asyncio.create_task(self._watch_the_clock())
-        running: set[asyncio.Future[None]] = {reader, writer, timer, self._dropped}
+    async def turn_of(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Wait to be woken, as all who wait for the same are: what for, is to be looked at then."""
+        future = self.loop.create_future()
+        waiting.append(future)
         try:
-            # The timer never ends by itself but by raising; reader and writer end at the close.
-            while not (reader.done() and writer.done()):
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for ended in done:
-                    ended.result()
-                if self._dropped.done():
-                    self._fail(SessionClosed("the channel was dropped"))
-                    break
-        except E2EEError as error:
-            self._fail(error)
-        except asyncio.CancelledError:
-            self._fail(SessionClosed("the channel was dropped"))
-        except Exception as error:
-            self._fail(TransportError(f"the channel failed: {error!r}"))
-            raise
+            await future
         finally:
-            # First of all: nobody may wait for what will never come.
-            self._ended = True
-            self._readable.set()
-            self._room_to_send.set()
-            for task in (reader, writer, timer):
-                task.cancel()
-            if self._session.state is not State.CLOSED:
+            waiting.remove(future)
+
+    async def shake_hands(self, stream: Stream) -> HandshakeCompleted:
+        if self.session.state is not State.HANDSHAKE:
+            raise UsageError("a channel is opened with a session that has not begun")
+        if isinstance(stream, SocketStream):
+            stream.attach(self)
+        else:
+            StreamTransport(stream, self)
+        self._flush()
+        while not self._opened and not self.ended:
+            await self.turn_of(self.receivers)
+        if self._opened:
+            assert self._completed is not None
+            return self._completed
+        assert self.failure is not None
+        await self._say_why()
+        raise self.failure
+
+    async def _say_why(self) -> None:
+        """A refusal, where there is one, tells the peer why we end the handshake."""
+        with contextlib.suppress(E2EEError):
+            await self._all_has_left()
+            if refusal := self.session.data_to_send():
+                self._transport.write(refusal)
+            await self._all_has_left()
+
+    async def _all_has_left(self) -> None:
+        while self._held_up:
+            await self.turn_of(self.senders)
+
+    async def give_up(self, stream: Stream) -> None:
+        """Close a stream that no channel could be opened on."""
+        if hasattr(self, "_transport") and not isinstance(stream, SocketStream):
+            await self.drop()
+        else:
+            self.end(SessionClosed("the channel was dropped"))
+            await stream.close()
+
+    async def drop(self) -> None:
+        """End, and wait until the connection is closed."""
+        self.end(SessionClosed("the channel was dropped"))
+        self._transport.abort()
+        while not self.lost:
+            await self.turn_of(self.closers)
+
+    def patience_at_close(self, began: float) -> float:
+        """Seconds for which a close that began then may still wait."""
+        self._see_what_was_sent()
+        # A peer that says something may go on for a while, but not for ever.
+        heard = min(self._last_heard, began + self.timeouts.dead)
+        return max(began, self._last_sent, heard) + self.timeouts.close - self.loop.time()
+
+    def end(self, error: Exception | None) -> None:
+        """Carry nothing any more; the channel's later calls tell of the error."""
+        if self.ended:
+            return
+        self.ended = True
+        self.failure = error
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._opened:
+            if not isinstance(error, E2EEError | None):
+                self.failure = TransportError(f"the channel failed: {error!r}")
+                self.loop.call_exception_handler(
+                    {"message": "an e2ee channel failed", "exception": error}
+                )
+            if self.session.state is not State.CLOSED:
                 with contextlib.suppress(ProtocolError):
-                    self._session.receive_eof()  # It drops its keys.
-            await asyncio.gather(reader, writer, timer, return_exceptions=True)
-            with contextlib.suppress(Exception):
-                await self._stream.close()
+                    self.session.receive_eof()  # It drops its keys.
+            self._transport.abort()
+        elif hasattr(self, "_transport"):
+            self._transport.pause_reading()  # Whoever opens the channel closes the stream.
+        _wake(self.receivers)
+        _wake(self.senders)
 
-    def _fail(self, error: E2EEError) -> None:
-        self._failure = self._failure or error
+    # Receiving.
 
-    async def _read(self) -> None:
-        while self._session.state is not State.CLOSED:
-            await self._room_to_receive.wait()
-            with _errors_of_the_stream():
-                data = await self._stream.receive()
-            self._last_heard = _now()
-            try:
-                if data:
-                    self._deliver(self._session.receive_data(data))
-                else:
-                    self._session.receive_eof()
-            except ProtocolError as error:
-                self._deliver(error.events)
-                raise
-            finally:
-                self._something_to_send.set()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.session.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._process(self.session.buffer_updated, nbytes)
+
+    def data_received(self, data: bytes) -> None:
+        self._process(self.session.receive_data, data)
+
+    def _process(self, process: Callable[[T], list[Event]], data: T) -> None:
+        if self.ended:
+            return
+        self._last_heard = self.loop.time()
+        try:
+            events = process(data)
+        except ProtocolError as error:
+            self._deliver(error.events)  # They were good.
+            self._opened = self._completed is not None
+            self.end(error)
+        except Exception as error:  # noqa: BLE001 -- of what the application lets the session call
+            self.end(error)
+        else:
+            self._deliver(events)
+            if self._opened:
+                # Behind whoever is woken by it: what they send at once goes along.
+                self.flush_soon()
+            else:
+                self._flush()
 
     def _deliver(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
                 case MessageReceived(data):
-                    self._received.append(data)
-                    self._received_size += len(data) + MESSAGE_OVERHEAD
-                    self._readable.set()
-                    self._used_since_refresh = True
+                    self.received.append(data)
+                    self.received_size += len(data) + MESSAGE_OVERHEAD
+                    self.used_since_refresh = True
                 case KeysRefreshed():
-                    self._last_refresh = _now()
-                    self._used_since_refresh = False
-                case Closed() | HandshakeCompleted():
-                    pass
-        self._make_room()
+                    self._last_refresh = self.loop.time()
+                    self.used_since_refresh = False
+                case HandshakeCompleted():
+                    self._completed = event
+                    self._last_refresh = self.loop.time()
+                    self._look_at_the_clock_later()
+                case Closed():
+                    self._transport.pause_reading()
+        if self.received:
+            _wake(self.receivers)
+        if self.received_size >= RECEIVE_HIGH_WATER:
+            self.make_room()
 
-    def _make_room(self) -> None:
-        closing = self._session.state is not State.OPEN
-        if self._received_size < (CLOSING_HIGH_WATER if closing else RECEIVE_HIGH_WATER):
-            self._room_to_receive.set()
+    def make_room(self) -> None:
+        """Read on, unless too much waits for the application."""
+        state = self.session.state
+        limit = RECEIVE_HIGH_WATER if state is State.OPEN else CLOSING_HIGH_WATER
+        self.room_to_receive = self.received_size < limit
+        if self.room_to_receive and state is not State.CLOSED:
+            self._transport.resume_reading()
         else:
-            self._room_to_receive.clear()
+            self._transport.pause_reading()
 
-    async def _write(self) -> None:
-        while True:
-            await self._something_to_send.wait()
-            self._something_to_send.clear()
-            finished = self._session.state is State.CLOSED
-            while data := self._session.data_to_send():
-                size = self._sending_size
-                for at in range(0, len(data), SEND_HIGH_WATER):
-                    with _errors_of_the_stream():
-                        await self._stream.send(data[at : at + SEND_HIGH_WATER])
-                    self._last_sent = _now()
-                self._sending_size -= size
-                if self._sending_size < SEND_HIGH_WATER:
-                    self._room_to_send.set()
-            if finished:
+    def eof_received(self) -> bool:
+        if not self.ended and self.session.state is not State.CLOSED:
+            try:
+                self.session.receive_eof()
+            except ProtocolError as error:
+                self.end(error)
+        return True  # There may be something to send yet; it is for us to close.
+
+    # Sending.
+
+    def flush_soon(self) -> None:
+        """Flush in the loop's next turn: whatever is sent until then goes in one write."""
+        if not self._flush_due:
+            self._flush_due = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        if self.ended or self._held_up:
+            return
+        try:
+            finished = self.session.state is State.CLOSED
+            if data := self.session.buffer_to_send():
+                self._in_hand = self.sending_size
+                self._transport.write(data)
+                self._count_what_has_left()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody may wait for ever
+            self.end(error)
+            return
+        if finished or not self._opened:
+            self._when_all_has_left(finished)
+
+    def _when_all_has_left(self, finished: bool) -> None:
+        if self._held_up or self._transport.is_closing():
+            return
+        if self._completed is not None and not self._opened:
+            self._opened = True
+            _wake(self.receivers)
+        if finished:
+            self.end(None)
+
+    def _count_what_has_left(self) -> None:
+        if self._held_up:
+            return
+        self._last_sent = self.loop.time()
+        self.sending_size -= self._in_hand
+        self._in_hand = 0
+        if self.sending_size < SEND_HIGH_WATER:
+            _wake(self.senders)
+
+    def pause_writing(self) -> None:
+        self._held_up = True
+
+    def resume_writing(self) -> None:
+        self._held_up = False
+        self._count_what_has_left()
+        self.flush_soon()  # Not now: the transport is in the middle of something.
+
+    # The end.
+
+    def stream_failed(self, error: E2EEError) -> None:
+        self._held_up = False
+        self.end(error)
+        _wake(self.senders)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        self._held_up = False
+        self.end(broken(error) if error else TransportError("the connection was closed"))
+        for waiting in (self.receivers, self.senders, self.closers):
+            _wake(waiting)
+
+    # The clock.
+
+    def _look_at_the_clock_later(self) -> None:
+        self._timer = self.loop.call_later(self.timeouts.quiet / 10, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._look_at_the_clock_later()
+        self._see_what_was_sent()
+        now = self.loop.time()
+        if self.room_to_receive:
+            silence = now - self._last_heard
+            if silence >= self.timeouts.dead:
+                self.end(TimedOut(f"no sign of life from the peer for {silence:.0f} seconds"))
                 return
+            ask = silence >= self.timeouts.quiet and self._asked_at <= self._last_heard
+        else:
+            # It is we who do not listen: the peer may be well, and shall know that we are.
+            self._last_heard = now
+            ask = now - self._asked_at >= self.timeouts.quiet
+        if self.session.state is not State.OPEN:
+            return
+        if ask:
+            self._asked_at = now
+            self.session.ping()
+            self.flush_soon()
+        if self.used_since_refresh and now - self._last_refresh >= self.timeouts.refresh:
+            self._last_refresh = now
+            self.session.refresh()
+            self.flush_soon()
 
-    async def _watch_the_clock(self) -> None:
-        asked_at = 0.0
-        while True:
-            await asyncio.sleep(self._timeouts.quiet / 10)
-            now = _now()
-            if self._room_to_receive.is_set():
-                silence = now - self._last_heard
-                if silence >= self._timeouts.dead:
-                    raise TimedOut(f"no sign of life from the peer for {silence:.0f} seconds")
-                ask = silence >= self._timeouts.quiet and asked_at <= self._last_heard
-            else:
-                # It is we who do not listen: the peer may be well, and shall know that we are.
-                self._last_heard = now
-                ask = now - asked_at >= self._timeouts.quiet
-            if self._session.state is not State.OPEN:
-                continue
-            if ask:
-                asked_at = now
-                self._session.ping()
-                self._something_to_send.set()
-            if self._used_since_refresh and now - self._last_refresh >= self._timeouts.refresh:
-                self._last_refresh = now
-                self._session.refresh()
-                self._something_to_send.set()
+    def _see_what_was_sent(self) -> None:
+        if self._held_up:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent != self._unsent:
+                self._unsent = unsent
+                self._last_sent = self.loop.time()
 
 
-def _now() -> float:
-    """Seconds of the loop's clock."""
-    return asyncio.get_running_loop().time()
-
-
-async def _shake_hands(stream: Stream, session: Session) -> list[Event]:
-    events: list[Event] = []
-    if session.state is not State.HANDSHAKE:
-        raise UsageError("a channel is opened with a session that has not begun")
-    try:
-        while True:
-            if data := session.data_to_send():
-                with _errors_of_the_stream():
-                    await stream.send(data)
-            if events:
-                return events
-            with _errors_of_the_stream():
-                received = await stream.receive()
-            if received:
-                events = session.receive_data(received)
-            else:
-                session.receive_eof()
-    except ProtocolError as error:
-        if error.events:
-            return list(error.events)  # They were good; the channel will tell of the fault.
-        with contextlib.suppress(E2EEError), _errors_of_the_stream():
-            # A refusal, where there is one, tells the peer why.
-            await stream.send(session.data_to_send())
-        raise
+def _wake(waiting: list[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
 
 
 def _say_if_invitation_is_spent(session: Session) -> None:
@@ -411,14 +573,3 @@ def _say_if_invitation_is_spent(session: Session) -> None:
         raise
     except E2EEError:
         pass  # Nothing more than what the stream has told.
-
-
-@contextlib.contextmanager
-def _errors_of_the_stream() -> Iterator[None]:
-    """Whatever a foreign stream raises is a TransportError to us."""
-    try:
-        yield
-    except E2EEError:
-        raise
-    except Exception as error:
-        raise TransportError(f"the stream failed: {error!r}") from error

@@ -10,7 +10,7 @@ import resource
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Self
 
 from e2ee.errors import (
     AddressInUse,
@@ -24,6 +24,7 @@ from e2ee.limits import MAX_PORT
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
+from e2ee.transport.socket_stream import SocketStream, broken
 
 __all__ = ["Listener", "TcpStream", "connect", "connect_stream", "listen"]
 
@@ -55,7 +56,7 @@ RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
 class TcpStream:
-    """A Stream over an asyncio connection."""
+    """A Stream over a connection of which somebody has asyncio's reader and writer."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -68,7 +69,7 @@ class TcpStream:
         try:
             return await self._reader.read(CHUNK)
         except OSError as error:
-            raise _broken(error) from None
+            raise broken(error) from None
 
     async def send(self, data: bytes) -> None:
         """As ``Stream.send``: the system has all these bytes when it returns."""
@@ -76,7 +77,7 @@ class TcpStream:
             self._writer.write(data)
             await self._writer.drain()
         except OSError as error:
-            raise _broken(error) from None
+            raise broken(error) from None
 
     async def close(self) -> None:
         """As ``Stream.close``."""
@@ -88,41 +89,42 @@ class TcpStream:
             await self._writer.wait_closed()
 
 
-class _MuteStream(TcpStream):
-    """Of a listener that tells strangers nothing: they are all reset at the same age."""
+class _MuteStream(SocketStream):
+    """Of a listener that tells strangers nothing: they are all reset at the same age.
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: float
-    ) -> None:
-        super().__init__(reader, writer)
+    A channel that was opened on it has taken its transport; so it closes on strangers only.
+    """
+
+    __slots__ = ("_end",)
+
+    def __init__(self, end: float) -> None:
+        super().__init__()
         self._end = end
-        self.authenticated = False
 
     async def close(self) -> None:
         task = asyncio.current_task()
-        if not self.authenticated:
-            try:
-                if task is not None and not task.cancelling():
-                    await self._outlast()
-            finally:
-                # With a FIN, bytes that were not read would still show: the system resets then.
-                connection = self._writer.get_extra_info("socket")
+        try:
+            if task is not None and not task.cancelling():
+                await self._outlast()
+        finally:
+            # With a FIN, bytes that were not read would still show: the system resets then.
+            with contextlib.suppress(OSError):
+                connection = self._transport.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-                self._writer.transport.abort()
-        await super().close()
+            await super().close()
 
     async def _outlast(self) -> None:
         """Take what comes, as before, so that not even the window tells that nobody listens."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._end):
-                with contextlib.suppress(OSError):
-                    while await self._reader.read(CHUNK):
-                        pass
-                await asyncio.sleep(self._end - asyncio.get_running_loop().time())
+        self._transport.set_protocol(_Nobody())
+        self._transport.resume_reading()
+        await asyncio.sleep(self._end - asyncio.get_running_loop().time())
 
 
-def _broken(error: OSError) -> TransportError:
-    return TransportError(f"the connection broke: {error.strerror or error}")
+class _Nobody(asyncio.Protocol):
+    """Takes everything and does nothing with it, until the connection is closed by us."""
+
+    def eof_received(self) -> bool:
+        return True
 
 
 def display_address(address: tuple[str, int]) -> str:
@@ -132,7 +134,7 @@ def display_address(address: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def connect_stream(host: str, port: int) -> TcpStream:
+async def connect_stream(host: str, port: int) -> SocketStream:
     """Connect; every address of a name is tried. Raises ConnectFailed, NameUnknown."""
     where = display_address((host, port))
     if not 0 < port <= MAX_PORT:
@@ -148,7 +150,7 @@ async def connect_stream(host: str, port: int) -> TcpStream:
         raise ConnectFailed(f"cannot connect to {where}: {_reason(error)}") from None
 
 
-async def _connect_to_any(host: str, port: int) -> TcpStream:
+async def _connect_to_any(host: str, port: int) -> SocketStream:
     """Try each address of the name. Raises what the last one raised."""
     # One after another: asyncio's own happy eyeballs lose connections when they are cancelled.
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -156,13 +158,13 @@ async def _connect_to_any(host: str, port: int) -> TcpStream:
     for family, _, _, _, address in dict.fromkeys(found):
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
-                reader, writer = await asyncio.open_connection(
-                    _with_scope(address), port, family=family, limit=CHUNK
+                _, stream = await asyncio.get_running_loop().create_connection(
+                    SocketStream, _with_scope(address), port, family=family
                 )
         except OSError as error:  # TimeoutError is one.
             failure = error
         else:
-            return TcpStream(reader, writer)
+            return stream
     raise failure
 
 
@@ -256,16 +258,16 @@ class Listener:
     async def _serve(self, connection: socket.socket, host: str, address: str) -> None:
         task = asyncio.current_task()
         assert task is not None
-        end = asyncio.get_running_loop().time() + self._timeouts.handshake + MUTE_MARGIN
-        reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK)
-        stream = _MuteStream(reader, writer, end) if self._mute else TcpStream(reader, writer)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._timeouts.handshake + MUTE_MARGIN
+        _, stream = await loop.connect_accepted_socket(
+            (lambda: _MuteStream(end)) if self._mute else SocketStream, connection
+        )
         try:
             channel = await Channel.open(stream, self._new_session(), timeouts=self._timeouts)
         except E2EEError as error:
             self._on_failure(address, error)
             return
-        if isinstance(stream, _MuteStream):
-            stream.authenticated = True
         self._handshakes.discard(task, host)
         try:
             await self._on_channel(channel)
@@ -281,6 +283,12 @@ class Listener:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         self._handshakes.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Stop accepting and end every channel."""

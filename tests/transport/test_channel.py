@@ -294,7 +294,7 @@ async def test_an_end_without_a_close_raises_truncated_after_every_message() -> 
     async with conversation() as (alice, bob, alice_stream, _):
         for number in range(50):
             await alice.send(b"%d" % number)
-        await eventually(lambda: alice._sending_size == 0)
+        await eventually(lambda: alice._driver.sending_size == 0)
         await alice_stream.close()
         received, error = await all_until_error(bob)
         assert received == [b"%d" % number for number in range(50)]
@@ -305,7 +305,7 @@ async def test_a_cut_wire_raises_transport_error_after_what_had_come() -> None:
     async with conversation() as (alice, bob, alice_stream, _):
         for number in range(50):
             await alice.send(b"%d" % number)
-        await eventually(lambda: len(bob._received) == 50)
+        await eventually(lambda: len(bob._driver.received) == 50)
         await alice_stream.break_off()
         for channel, expected in ((bob, 50), (alice, 0)):
             received, error = await all_until_error(channel)
@@ -417,7 +417,7 @@ async def test_closing_need_not_wait_for_what_is_not_received() -> None:
                 await bob.send(bytes(64 * KIB))
 
         sending = asyncio.create_task(send_without_end())
-        await eventually(lambda: not alice._room_to_receive.is_set())
+        await eventually(lambda: not alice._driver.room_to_receive)
         await asyncio.sleep(0.05)
         try:
             await alice.close()
@@ -441,7 +441,7 @@ async def test_a_peer_that_never_answers_the_close_is_given_up_in_time() -> None
 async def test_abort_drops_the_connection_with_no_word_to_the_peer() -> None:
     async with conversation() as (alice, bob, *_):
         await bob.send(b"before")
-        await eventually(lambda: len(alice._received) == 1)
+        await eventually(lambda: len(alice._driver.received) == 1)
         await alice.abort()
         await alice.abort()
         assert await alice.receive() == b"before"
@@ -463,7 +463,7 @@ async def test_those_who_wait_are_woken_by_abort() -> None:
                 await alice.send(bytes(64 * KIB))
 
         sending = asyncio.create_task(send_without_end())
-        await eventually(lambda: not alice._room_to_send.is_set())
+        await eventually(lambda: alice._driver.sending_size >= SEND_HIGH_WATER)
         await asyncio.sleep(0.05)
         await alice.abort()
         async with asyncio.timeout(1):
@@ -622,7 +622,7 @@ async def test_a_dead_peer_is_asked_once_and_not_flooded() -> None:
 async def test_a_peer_that_waits_for_us_to_read_is_not_taken_for_dead() -> None:
     timeouts = Timeouts(quiet=0.05, dead=0.2)
     async with conversation() as (alice, bob, *_):
-        alice._timeouts = timeouts
+        alice._driver.timeouts = timeouts
         sent = 0
 
         async def send_much() -> None:
@@ -701,7 +701,7 @@ async def test_a_channel_that_is_not_used_is_not_refreshed() -> None:
 
 
 def under_way(sender: Channel, receiver: Channel, wire: MemoryStream) -> int:
-    return sender._sending_size + receiver._received_size + len(wire.outgoing.pending)
+    return sender._driver.sending_size + receiver._driver.received_size + len(wire.outgoing.pending)
 
 
 @pytest.mark.parametrize("size", [1_000, 64 * KIB, 300_000])
@@ -785,7 +785,7 @@ async def test_a_peer_cannot_fill_our_memory_with_empty_messages() -> None:
         if not sending.done():
             sending.cancel()
             break
-    held = len(channel._received)
+    held = len(channel._driver.received)
     await channel.abort()
     assert held < 200_000
 

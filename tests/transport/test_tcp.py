@@ -25,7 +25,7 @@ from e2ee.errors import (
 )
 from e2ee.transport import Channel, Timeouts
 from e2ee.transport.half_open import MAX_HANDSHAKES, MAX_HANDSHAKES_OF_HOST
-from e2ee.transport.tcp import Listener, TcpStream, connect, connect_stream, listen
+from e2ee.transport.tcp import Listener, connect, connect_stream, listen
 
 CLIENT, SERVER = Identity.generate(), Identity.generate()
 USUAL = Timeouts()
@@ -126,9 +126,7 @@ def reset(endpoint: socket.socket) -> None:
 
 
 def socket_of(channel: Channel) -> socket.socket:
-    stream = channel._stream
-    assert isinstance(stream, TcpStream)
-    inner = stream._writer.get_extra_info("socket")._sock
+    inner = channel._driver._transport.get_extra_info("socket")._sock
     assert isinstance(inner, socket.socket)
     return inner
 
@@ -500,7 +498,7 @@ async def test_a_sender_waits_for_a_reader_that_sleeps() -> None:
     await asyncio.sleep(0.2)
     # The system's own buffers hold a few MiB besides ours.
     assert sent == stopped_at < messages / 2
-    assert channel._sending_size < MIB
+    assert channel._driver.sending_size < MIB
     wake_up.set()
     await sending
     await channel.close()
@@ -523,10 +521,8 @@ async def test_the_last_bytes_reach_a_peer_that_stalls_at_the_close() -> None:
     await stream.send(session.data_to_send())
 
     channel = await accepted.get()
-    ours = channel._stream
-    assert isinstance(ours, TcpStream)
     sent = 0
-    while ours._writer.transport.get_write_buffer_size() == 0:
+    while channel._driver._transport.get_write_buffer_size() == 0:
         await channel.send(bytes(20_000))
         sent += 1
         await asyncio.sleep(0.001)

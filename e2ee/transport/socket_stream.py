@@ -1,0 +1,123 @@
+"""SocketStream: an asyncio transport of a socket as a Stream, until a channel takes it over.
+
+TCP and Unix sockets differ in how they are opened, and in nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from e2ee.errors import TransportError
+
+
+class SocketStream(asyncio.Protocol):
+    """A Stream over an asyncio transport, which is made with this class as the protocol's factory.
+
+    As a Stream it is slow: it reads only when it is asked, so that a channel, which is driven by
+    the transport itself, can take it over at any time and misses nothing.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_failure",
+        "_held_up",
+        "_readable",
+        "_received",
+        "_transport",
+        "_writable",
+    )
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport
+        self._received = b""
+        self._ended = False
+        self._held_up = False
+        """The transport holds bytes that the system has not taken yet."""
+        self._failure: TransportError | None = None
+        self._readable: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+
+    def attach(self, protocol: asyncio.Protocol) -> None:
+        """Let this protocol have the transport from now on. Raises what has broken the stream."""
+        self._check_not_failed()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if self._received:
+            data, self._received = self._received, b""
+            protocol.data_received(data)
+        self._transport.resume_reading()
+
+    async def receive(self) -> bytes:
+        if not self._received and not self._ended:
+            self._transport.resume_reading()
+            self._readable = asyncio.get_running_loop().create_future()
+            await self._readable
+        data, self._received = self._received, b""
+        if not data:
+            self._check_not_failed()
+        return data
+
+    async def send(self, data: bytes) -> None:
+        self._transport.write(data)
+        if self._transport.is_closing():
+            await asyncio.sleep(0)  # Until the transport has told why.
+        elif self._held_up:
+            self._writable = asyncio.get_running_loop().create_future()
+            await self._writable
+        self._check_not_failed()
+        if self._transport.is_closing():
+            raise TransportError("the connection is closed")
+
+    async def close(self) -> None:
+        self._transport.set_protocol(self)  # A channel that could not be opened may have it.
+        # Only a send that was given up leaves something here, and a stuck peer would hold it.
+        self._transport.abort()
+        await asyncio.sleep(0)  # The transport closes its socket in the loop's next turn.
+
+    def _check_not_failed(self) -> None:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # What ``send`` has taken is the system's when it returns: no close can lose it.
+        transport.set_write_buffer_limits(0)
+        transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        self._transport.pause_reading()
+        _wake(self._readable)
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        _wake(self._readable)
+        return True  # There may be something to send yet.
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
+        if error is not None:
+            self._failure = broken(error)
+        _wake(self._readable)
+        _wake(self._writable)
+
+    def pause_writing(self) -> None:
+        self._held_up = True
+
+    def resume_writing(self) -> None:
+        self._held_up = False
+        _wake(self._writable)
+
+
+def broken(error: Exception) -> TransportError:
+    """What a transport tells of its end, in words for a person."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return TransportError(f"the connection broke: {reason or error}")
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
