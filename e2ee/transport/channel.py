@@ -212,7 +212,7 @@ class Channel(Uncopyable):
             await self.abort()
 
 
-class _Driver(asyncio.BufferedProtocol, StreamProtocol):
+class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
     """What goes on by itself: a session, on a transport that calls this, and by the clock."""
 
     __slots__ = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from e2ee._uncopyable import Uncopyable
 from e2ee.errors import E2EEError, TransportError
 from e2ee.transport.stream import Stream
 
@@ -27,7 +28,7 @@ class StreamProtocol(asyncio.Protocol):
         """Nothing more comes or goes; ``abort`` is expected."""
 
 
-class StreamTransport(asyncio.Transport):
+class StreamTransport(Uncopyable, asyncio.Transport):
     """An asyncio transport whose bytes a Stream carries, for a protocol that heeds its pauses.
 
     Nothing is raised here: what a stream raises, the protocol is told.

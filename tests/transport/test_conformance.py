@@ -30,7 +30,14 @@ async def open_tcp() -> tuple[Stream, Stream]:
     return client, other
 
 
-EVERY_STREAM = pytest.mark.parametrize("open_streams", [open_memory, open_tcp])
+async def open_tcp_from_the_other_end() -> tuple[Stream, Stream]:
+    one, other = await open_tcp()
+    return other, one
+
+
+EVERY_STREAM = pytest.mark.parametrize(
+    "open_streams", [open_memory, open_tcp, open_tcp_from_the_other_end]
+)
 
 
 @EVERY_STREAM
@@ -157,7 +164,7 @@ async def test_closing_does_not_wait_for_a_peer_that_never_reads(
     await other.close()
 
 
-@pytest.mark.parametrize("open_streams", [open_memory, open_tcp])
+@EVERY_STREAM
 async def test_sending_to_one_that_is_gone_fails_in_the_end(open_streams: OpenStreams) -> None:
     one, other = await open_streams()
     await other.close()

@@ -623,3 +623,49 @@ async def test_a_listener_may_be_closed_twice() -> None:
     async with echo() as server:
         await server.listener.close()
         await server.listener.close()
+
+
+async def test_a_listener_is_closed_at_the_end_of_its_context() -> None:
+    server = Echo()
+    async with await listen(lambda: Session.responder(SERVER), server.serve, host=HERE) as listener:
+        channel = await connect(HERE, listener.port, Session.initiator(CLIENT))
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+    assert not listener._tasks
+    with pytest.raises(ConnectFailed):
+        await connect_stream(HERE, listener.port)
+    await channel.abort()
+
+
+# Streams that a channel takes over.
+
+
+async def test_a_channel_gets_what_its_stream_had_received_before() -> None:
+    session = Session.initiator(SERVER)
+
+    async def speak_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(session.data_to_send())
+        while session.state is State.HANDSHAKE:
+            session.receive_data(await reader.read(4_096))
+        session.send(b"all there")
+        session.close()
+        writer.write(session.data_to_send())
+        await reader.read()
+
+    async with raw_server(speak_first) as port:
+        stream = await connect_stream(HERE, port)
+        receiving = asyncio.create_task(stream.receive())
+        await asyncio.sleep(0)
+        receiving.cancel()
+        await eventually(lambda: bool(stream._received))
+        async with await Channel.open(stream, Session.responder(CLIENT)) as channel:
+            assert [message async for message in channel] == [b"all there"]
+
+
+async def test_a_stream_that_broke_before_carries_no_channel() -> None:
+    async with raw_server(lambda _, writer: reset(writer.get_extra_info("socket"))) as port:
+        stream = await connect_stream(HERE, port)
+        with pytest.raises(TransportError, match="broke: Connection reset"):
+            await stream.receive()
+        with pytest.raises(TransportError, match="broke: Connection reset"):
+            await Channel.open(stream, Session.initiator(CLIENT))
