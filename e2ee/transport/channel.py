@@ -319,9 +319,11 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         if self._opened:
             assert self._completed is not None
             return self._completed
-        assert self.failure is not None
-        await self._say_why()
-        raise self.failure
+        failure = self.failure
+        assert failure is not None
+        traceback = failure.__traceback__
+        await self._say_why()  # The session raises the same error again.
+        raise failure.with_traceback(traceback)
 
     async def _say_why(self) -> None:
         """A refusal, where there is one, tells the peer why we end the handshake."""
