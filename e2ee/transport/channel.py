@@ -128,7 +128,10 @@ class Channel(Uncopyable):
         driver.session.send(message)
         driver.used_since_refresh = True
         driver.sending_size += memoryview(message).nbytes + MESSAGE_OVERHEAD
-        driver.flush_soon()
+        if driver.is_turn_to_speak:
+            driver.flush()
+        else:
+            driver.flush_soon()
 
     async def receive(self) -> bytes | None:
         """The next message; None when the peer has closed and all has been received.
@@ -231,6 +234,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         "closers",
         "ended",
         "failure",
+        "is_turn_to_speak",
         "loop",
         "lost",
         "received",
@@ -270,6 +274,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         self._unsent = 0
         """How many, when it was looked at last."""
         self._flush_due = False
+        self.is_turn_to_speak = False
+        """The peer was the last to say something: an answer goes at once, what follows together."""
 
         # Of tasks that wait:
         self.receivers: list[asyncio.Future[None]] = []
@@ -313,7 +319,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
             stream.attach(self)
         else:
             StreamTransport(stream, self)
-        self._flush()
+        self.flush()
         while not self._opened and not self.ended:
             await self.turn_of(self.receivers)
         if self._opened:
@@ -411,11 +417,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
             self.end(error)
         else:
             self._deliver(events)
-            if self._opened:
-                # Behind whoever is woken by it: what they send at once goes along.
-                self.flush_soon()
-            else:
-                self._flush()
+            self.flush()
+            self.is_turn_to_speak = True
 
     def _deliver(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -462,10 +465,10 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         """Flush in the loop's next turn: whatever is sent until then goes in one write."""
         if not self._flush_due:
             self._flush_due = True
-            self.loop.call_soon(self._flush)
+            self.loop.call_soon(self.flush)
 
-    def _flush(self) -> None:
-        self._flush_due = False
+    def flush(self) -> None:
+        self._flush_due = self.is_turn_to_speak = False
         if self.ended or self._held_up:
             return
         try:

@@ -10,6 +10,7 @@ import resource
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Self
 
 from e2ee.errors import (
@@ -250,10 +251,12 @@ class Listener:
         task = asyncio.create_task(self._serve(connection, host, display_address(address)))
         self._handshakes.add(task, host)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self._handshakes.discard(task, host))
-        # A task that is cancelled before its first step closes nothing.
-        task.add_done_callback(lambda _: connection.close())
+        task.add_done_callback(partial(self._forget, connection, host))
+
+    def _forget(self, connection: socket.socket, host: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._handshakes.discard(task, host)
+        connection.close()  # A task that is cancelled before its first step closes nothing.
 
     async def _serve(self, connection: socket.socket, host: str, address: str) -> None:
         task = asyncio.current_task()
