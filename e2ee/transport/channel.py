@@ -221,6 +221,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
     __slots__ = (
         "_asked_at",
         "_completed",
+        "_finished",
         "_flush_due",
         "_held_up",
         "_in_hand",
@@ -257,6 +258,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         self._completed: HandshakeCompleted | None = None
         self._opened = False
         """The handshake has completed, and the last of it has left."""
+        self._finished = False
+        """The peer has closed; what is left to do is to send."""
         self.failure: Exception | None = None
         self.ended = False
         """Nothing is carried any more."""
@@ -379,7 +382,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
                 self.loop.call_exception_handler(
                     {"message": "an e2ee channel failed", "exception": error}
                 )
-            if self.session.state is not State.CLOSED:
+            if not self._finished:
                 with contextlib.suppress(ProtocolError):
                     self.session.receive_eof()  # It drops its keys.
             self._transport.abort()
@@ -435,6 +438,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
                     self._last_refresh = self.loop.time()
                     self._look_at_the_clock_later()
                 case Closed():
+                    self._finished = True
                     self._transport.pause_reading()
         if self.received:
             _wake(self.receivers)
@@ -443,16 +447,16 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
 
     def make_room(self) -> None:
         """Read on, unless too much waits for the application."""
-        state = self.session.state
-        limit = RECEIVE_HIGH_WATER if state is State.OPEN else CLOSING_HIGH_WATER
+        closing = self.session.state is not State.OPEN
+        limit = CLOSING_HIGH_WATER if closing else RECEIVE_HIGH_WATER
         self.room_to_receive = self.received_size < limit
-        if self.room_to_receive and state is not State.CLOSED:
+        if self.room_to_receive and not self._finished:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        if not self.ended and self.session.state is not State.CLOSED:
+        if not self.ended and not self._finished:
             try:
                 self.session.receive_eof()
             except ProtocolError as error:
@@ -472,7 +476,6 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         if self.ended or self._held_up:
             return
         try:
-            finished = self.session.state is State.CLOSED
             if data := self.session.buffer_to_send():
                 self._in_hand = self.sending_size
                 self._transport.write(data)
@@ -480,16 +483,16 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody may wait for ever
             self.end(error)
             return
-        if finished or not self._opened:
-            self._when_all_has_left(finished)
+        if self._finished or not self._opened:
+            self._when_all_has_left()
 
-    def _when_all_has_left(self, finished: bool) -> None:
+    def _when_all_has_left(self) -> None:
         if self._held_up or self._transport.is_closing():
             return
         if self._completed is not None and not self._opened:
             self._opened = True
             _wake(self.receivers)
-        if finished:
+        if self._finished:
             self.end(None)
 
     def _count_what_has_left(self) -> None:
