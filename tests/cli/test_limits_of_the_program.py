@@ -146,7 +146,8 @@ def test_an_address_that_does_not_answer_is_given_up(
     deadline: str, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:
     monkeypatch.setattr(tcp, deadline, 0.01)
-    monkeypatch.setattr(asyncio, "open_connection", lambda *_, **__: asyncio.sleep(3600))
+    loop = asyncio.BaseEventLoop
+    monkeypatch.setattr(loop, "create_connection", lambda *_, **__: asyncio.sleep(3600))
     with pytest.raises(ConnectFailed, match=r"did not answer in time$"):
         asyncio.run(tcp.connect_stream("127.0.0.1", 9))
     figure(f"limits: an address that does not answer is given up by {deadline}")
