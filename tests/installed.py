@@ -27,4 +27,6 @@ installed = distribution("e2ee-session")
 assert installed.metadata["License-Expression"] == "Apache-2.0"
 scripts = [entry.name for entry in installed.entry_points.select(group="console_scripts")]
 assert scripts == ["e2ee"], scripts
+plugins = [entry.value for entry in installed.entry_points.select(group="pytest11")]
+assert plugins == ["e2ee.testing.plugin"], plugins
 print(f"e2ee {installed.version} is installed well")
