@@ -19,6 +19,8 @@ ours = sorted(name for name, owners in packages_distributions().items() if "e2ee
 assert ours == ["e2ee", "e2ee_cli"], ours
 assert files("e2ee").joinpath("py.typed").is_file()
 assert files("e2ee").joinpath("words.txt").is_file()
+for module in ("pair", "strategies"):
+    assert find_spec(f"e2ee.testing.{module}") is not None, f"e2ee.testing.{module} is missing"
 for stranger in ("cli", "tests", "benchmarks"):
     assert find_spec(stranger) is None, f"{stranger} was installed too"
 assert Path(sysconfig.get_path("data"), "share/man/man1/e2ee.1").is_file()

@@ -20,7 +20,8 @@ from e2ee_cli.exits import Exit
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("docs/*.md"))]
 LINKED = ["SECURITY.md", "CHANGELOG.md", "changes/README.md", *PAGES]
-RUN_ELSEWHERE = {"docs/first-program.md"}  # By a test of its own.
+RUN_ELSEWHERE = {"docs/first-program.md", "docs/testing-your-program.md"}
+"""By tests of their own."""
 NOT_PROGRAMS = {"console", "ini", "json", "text", "toml", "{toctree}"}
 
 
@@ -63,6 +64,26 @@ def test_no_example_has_a_language_that_nothing_runs() -> None:
         runs = {"README.md": {"sh"}, "docs/scripting.md": {"sh", "bash"}}.get(document, set())
         languages = set(re.findall(r"(?m)^ *```(.+)$", (ROOT / document).read_text()))
         assert languages <= {"python", *runs, *NOT_PROGRAMS}, document
+
+
+def test_the_tests_of_the_page_on_testing_run(tmp_path: Path) -> None:
+    program = "\n".join(fenced("docs/testing-your-program.md", "python"))
+    (tmp_path / "test_program.py").write_text(program)
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    plugins = ["-p", "e2ee.testing.plugin", "-p", "no:cacheprovider", "-W", "error"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, "--rootdir", tmp_path, tmp_path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    [ran] = re.findall(r"=== (\d+) passed in", run.stdout)
+    # Each, some with several seeds, and the machine.
+    assert int(ran) > len(re.findall("(?m)^def test_", program)) > 8
 
 
 def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
