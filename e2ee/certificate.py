@@ -66,7 +66,7 @@ def unpad_payload(model: type[P], padded: bytes) -> P:
     """Raises MalformedMessage."""
     length = int.from_bytes(padded[:_LENGTH_PREFIX])
     end = _LENGTH_PREFIX + length
-    if end > len(padded) or any(padded[end:]):
+    if end > len(padded) or padded.count(0, end) != len(padded) - end:
         raise MalformedMessage("the handshake payload's padding is not zero")
     return decode(model, padded[_LENGTH_PREFIX:end])
 

@@ -25,6 +25,9 @@ from e2ee.handshake.protocol_name import parse_protocol_name
 from e2ee.handshake.symmetric_state import SymmetricState
 from e2ee.primitives import TAG_LENGTH, DhPrivateKey, DhPublicKey, Kem
 
+# Members of an enumeration take ten times as long to look up.
+_E, _S, _PSK, _E1, _EKEM1 = Token.E, Token.S, Token.PSK, Token.E1, Token.EKEM1
+
 PSK_LENGTH = 32
 """Bytes of a pre-shared key; Noise revision 34, section 9.1."""
 
@@ -71,7 +74,9 @@ class Handshake(Uncopyable):
         self._error: E2EEError | None = None
         self._process = this_process()
         self._next_message = 0
-        self._ciphers: tuple[CipherState, CipherState] | None = None
+        self._overhead: int | None = None
+        """Bytes that the next message has beside its payload, once they are asked for."""
+        self._keys: tuple[CipherState, CipherState, bytes] | None = None
         self._kem = protocol.kem if kem is None else kem
         self._kem_private: Any = None
         self._kem_public = b""
@@ -82,10 +87,11 @@ class Handshake(Uncopyable):
         self._re = None if re is None else dh.load_public(re)
         self._known_rs = None if rs is None else dh.load_public(rs)
         self._psks = list(psks)
+        self._uses_psks = protocol.pattern.contains(_PSK)
         self._check_keys()
         if kem is not None:
             warnings.warn("the KEM was replaced", KnownAnswerWarning, stacklevel=3)
-        if e is not None and Token.E not in self._pre_message(own=True):
+        if e is not None and _E not in self._pre_message(own=True):
             warnings.warn("the ephemeral key is fixed", KnownAnswerWarning, stacklevel=3)
 
         # The prologue and the pre-messages, section 5.3, Initialize().
@@ -93,7 +99,7 @@ class Handshake(Uncopyable):
         self._symmetric.mix_hash(prologue)
         for own in (initiator, not initiator):
             for token in self._pre_message(own=own):
-                if token is Token.S:
+                if token is _S:
                     self._symmetric.mix_hash(self._static_public(own))
                 else:
                     self._mix_ephemeral(self._ephemeral_public(own))
@@ -117,19 +123,19 @@ class Handshake(Uncopyable):
                 token in message for message in self._messages_of(own=own)
             )
 
-        if self._s is None and has(Token.S, own=True):
+        if self._s is None and has(_S, own=True):
             raise UsageError(f"{name} needs s, your static private key")
-        if Token.S in self._pre_message(own=False):
+        if _S in self._pre_message(own=False):
             if self._known_rs is None:
                 raise UsageError(f"{name} needs rs, the peer's static public key")
             self._rs = self._known_rs
-        elif self._known_rs is not None and not has(Token.S, own=False):
+        elif self._known_rs is not None and not has(_S, own=False):
             raise UsageError(f"{name} cannot check rs: the peer has no static key in it")
-        if self._re is None and Token.E in self._pre_message(own=False):
+        if self._re is None and _E in self._pre_message(own=False):
             raise UsageError(f"{name} needs re, the peer's ephemeral public key")
-        if self._e is None and Token.E in self._pre_message(own=True):
+        if self._e is None and _E in self._pre_message(own=True):
             raise UsageError(f"{name} needs e, the ephemeral private key already used")
-        wanted = sum(message.count(Token.PSK) for message in self._protocol.pattern.messages)
+        wanted = sum(message.count(_PSK) for message in self._protocol.pattern.messages)
         if len(self._psks) != wanted:
             raise UsageError(f"{name} needs {wanted} psks, not {len(self._psks)}")
         if any(not isinstance(psk, bytes) or len(psk) != PSK_LENGTH for psk in self._psks):
@@ -166,18 +172,18 @@ class Handshake(Uncopyable):
         the direction that must not be used refuses. Raises UsageError before the handshake has
         finished.
         """
-        self._check_finished()
-        if self._ciphers is None:
-            self._ciphers = self._split()
-        return self._ciphers
-
-    def _split(self) -> tuple[CipherState, CipherState]:
-        from_initiator, from_responder, _ = self._symmetric.split()
-        if self._protocol.pattern.one_way:
-            from_responder.forbid("after a one-way pattern only the initiator sends")
+        from_initiator, from_responder, _ = self._split()
         if self._initiator:
             return from_initiator, from_responder
         return from_responder, from_initiator
+
+    def _split(self) -> tuple[CipherState, CipherState, bytes]:
+        self._check_finished()
+        if self._keys is None:
+            self._keys = self._symmetric.split()
+            if self._protocol.pattern.one_way:
+                self._keys[1].forbid("after a one-way pattern only the initiator sends")
+        return self._keys
 
     @property
     def exporter_secret(self) -> bytes:
@@ -185,8 +191,7 @@ class Handshake(Uncopyable):
 
         SPEC.md section 3.5. Raises UsageError before the handshake has finished.
         """
-        self._check_finished()
-        return self._symmetric.split()[2]
+        return self._split()[2]
 
     # Messages.
 
@@ -196,23 +201,27 @@ class Handshake(Uncopyable):
             raise self._error.with_traceback(None)
         if self.finished:
             raise UsageError("the handshake has finished; use split()")
+        if self._overhead is None:
+            self._overhead = self._message_overhead()
+        return self._overhead + payload_length
+
+    def _message_overhead(self) -> int:
         tag = TAG_LENGTH if self._symmetric.has_key else 0
-        length = payload_length
+        length = 0
         for token in self._protocol.pattern.messages[self._next_message]:
-            match token:
-                case Token.E:
-                    length += self._protocol.dh.length
-                    if self._uses_psks:
-                        tag = TAG_LENGTH
-                case Token.S:
-                    length += self._protocol.dh.length + tag
-                case Token.E1:
-                    length += self._checked_kem.public_key_length + tag
-                case Token.EKEM1:
-                    length += self._checked_kem.ciphertext_length + tag
+            if token is _E:
+                length += self._protocol.dh.length
+                if self._uses_psks:
                     tag = TAG_LENGTH
-                case _:
-                    tag = TAG_LENGTH
+            elif token is _S:
+                length += self._protocol.dh.length + tag
+            elif token is _E1:
+                length += self._checked_kem.public_key_length + tag
+            elif token is _EKEM1:
+                length += self._checked_kem.ciphertext_length + tag
+                tag = TAG_LENGTH
+            else:
+                tag = TAG_LENGTH
         return length + tag
 
     def write_message(self, payload: bytes = b"") -> bytes:
@@ -232,6 +241,7 @@ class Handshake(Uncopyable):
         except E2EEError as error:
             raise self._die(error) from None
         self._next_message += 1
+        self._overhead = None
         return message
 
     def read_message(self, message: bytes) -> bytes:
@@ -253,6 +263,7 @@ class Handshake(Uncopyable):
         except E2EEError as error:
             raise self._die(error) from None
         self._next_message += 1
+        self._overhead = None
         return payload
 
     def _begin(self, *, writing: bool) -> tuple[Token, ...]:
@@ -285,54 +296,50 @@ class Handshake(Uncopyable):
     # Tokens.
 
     def _write_token(self, token: Token) -> bytes:
-        match token:
-            case Token.E:
-                self._e = self._e or self._protocol.dh.generate()
-                public = self._ephemeral_public(own=True)
-                self._mix_ephemeral(public)
-                return public
-            case Token.S:
-                return self._symmetric.encrypt_and_hash(self._static_public(own=True))
-            case Token.E1:
-                self._kem_private, self._kem_public = self._checked_kem.generate()
-                return self._symmetric.encrypt_and_hash(self._kem_public)
-            case Token.EKEM1:
-                ciphertext, secret = self._checked_kem.encapsulate(self._kem_public)
-                sealed = self._symmetric.encrypt_and_hash(ciphertext)
-                self._symmetric.mix_key(secret)
-                return sealed
-            case _:
-                self._mix_secret(token)
-                return b""
+        if token is _E:
+            self._e = self._e or self._protocol.dh.generate()
+            public = self._ephemeral_public(own=True)
+            self._mix_ephemeral(public)
+            return public
+        if token is _S:
+            return self._symmetric.encrypt_and_hash(self._static_public(own=True))
+        if token is _E1:
+            self._kem_private, self._kem_public = self._checked_kem.generate()
+            return self._symmetric.encrypt_and_hash(self._kem_public)
+        if token is _EKEM1:
+            ciphertext, secret = self._checked_kem.encapsulate(self._kem_public)
+            sealed = self._symmetric.encrypt_and_hash(ciphertext)
+            self._symmetric.mix_key(secret)
+            return sealed
+        self._mix_secret(token)
+        return b""
 
     def _read_token(self, token: Token, message: bytes, at: int) -> int:
         """Process one token of the message from this offset; returns the bytes it took."""
         dh = self._protocol.dh
         tag = TAG_LENGTH if self._symmetric.has_key else 0
-        match token:
-            case Token.E:
-                public = message[at : at + dh.length]
-                self._re = dh.load_public(public)
-                self._mix_ephemeral(public)
-                return dh.length
-            case Token.S:
-                length = dh.length + tag
-                static = self._symmetric.decrypt_and_hash(message[at : at + length])
-                self._set_remote_static(static)
-                return length
-            case Token.E1:
-                length = self._checked_kem.public_key_length + tag
-                self._kem_public = self._symmetric.decrypt_and_hash(message[at : at + length])
-                return length
-            case Token.EKEM1:
-                length = self._checked_kem.ciphertext_length + tag
-                ciphertext = self._symmetric.decrypt_and_hash(message[at : at + length])
-                secret = self._checked_kem.decapsulate(self._kem_private, ciphertext)
-                self._symmetric.mix_key(secret)
-                return length
-            case _:
-                self._mix_secret(token)
-                return 0
+        if token is _E:
+            public = message[at : at + dh.length]
+            self._re = dh.load_public(public)
+            self._mix_ephemeral(public)
+            return dh.length
+        if token is _S:
+            length = dh.length + tag
+            static = self._symmetric.decrypt_and_hash(message[at : at + length])
+            self._set_remote_static(static)
+            return length
+        if token is _E1:
+            length = self._checked_kem.public_key_length + tag
+            self._kem_public = self._symmetric.decrypt_and_hash(message[at : at + length])
+            return length
+        if token is _EKEM1:
+            length = self._checked_kem.ciphertext_length + tag
+            ciphertext = self._symmetric.decrypt_and_hash(message[at : at + length])
+            secret = self._checked_kem.decapsulate(self._kem_private, ciphertext)
+            self._symmetric.mix_key(secret)
+            return length
+        self._mix_secret(token)
+        return 0
 
     def _set_remote_static(self, static: bytes) -> None:
         if self._known_rs is not None and not hmac.compare_digest(
@@ -342,22 +349,18 @@ class Handshake(Uncopyable):
         self._rs = self._protocol.dh.load_public(static)
 
     def _mix_secret(self, token: Token) -> None:
-        if token is Token.PSK:
+        if token is _PSK:
             self._symmetric.mix_key_and_hash(self._psks.pop(0))
             return
         assert token in DH_TOKENS
         # The first letter is the initiator's key, the second the responder's.
-        initiators, responders = token.value[0], token.value[1]
+        initiators, responders = token
         own, remote = (initiators, responders) if self._initiator else (responders, initiators)
-        private = self._e if own == Token.E.value else self._s
-        public = self._re if remote == Token.E.value else self._rs
+        private = self._e if own == _E else self._s
+        public = self._re if remote == _E else self._rs
         assert private is not None
         assert public is not None
         self._symmetric.mix_key(self._protocol.dh.exchange(private, public))
-
-    @property
-    def _uses_psks(self) -> bool:
-        return self._protocol.pattern.contains(Token.PSK)
 
     @property
     def _checked_kem(self) -> Kem:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -73,6 +74,7 @@ def _look_up(table: dict[str, T], name: str, what: str) -> T:
         ) from None
 
 
+@cache  # There are not many.
 def _parse_pattern(section: str) -> Pattern:
     match = _PATTERN_SECTION.fullmatch(section)
     if match is None:
