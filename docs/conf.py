@@ -21,6 +21,7 @@ include_patterns = [
     "SPEC.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "changes/README.md",
 ]
 exclude_patterns = [".venv", ".git", "build", "tests", "e2ee", "cli", "benchmarks"]
 extensions = ["myst_parser", "sphinx.ext.autodoc"]

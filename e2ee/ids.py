@@ -8,6 +8,17 @@ from importlib.resources import files
 from e2ee.errors import InvalidId, InvalidPublicKey
 from e2ee.primitives import HASHES
 
+__all__ = [
+    "ID_LENGTH",
+    "WORD_COUNT",
+    "check_identity_key",
+    "decode_id",
+    "encode_id",
+    "safety_words",
+    "whole_word",
+    "word_list",
+]
+
 # Bech32m, BIP-350.
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32M = 0x2BC830A3
