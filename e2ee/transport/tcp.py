@@ -26,6 +26,7 @@ from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
 from e2ee.transport.socket_stream import SocketStream, broken
+from e2ee.transport.stream import Stream
 
 __all__ = ["Listener", "TcpStream", "connect", "connect_stream", "listen"]
 
@@ -135,7 +136,7 @@ def display_address(address: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def connect_stream(host: str, port: int) -> SocketStream:
+async def connect_stream(host: str, port: int) -> Stream:
     """Connect; every address of a name is tried. Raises ConnectFailed, NameUnknown."""
     where = display_address((host, port))
     if not 0 < port <= MAX_PORT:

@@ -38,7 +38,7 @@ PUBLIC = (
 INSIDE = {"__slots__", "__post_init__", "__repr__"}
 """Of a class; nobody calls them."""
 
-MADE_OTHERWISE = {"Channel", "Identity", "Listener", "MemoryStream", "Session", "TcpStream"}
+MADE_OTHERWISE = {"Channel", "Identity", "Listener", "MemoryStream", "Session"}
 """Whose constructors are for the package: a class method or a function of ours makes one."""
 
 
