@@ -25,6 +25,7 @@ from e2ee.errors import (
 )
 from e2ee.transport import Channel, Timeouts
 from e2ee.transport.half_open import MAX_HANDSHAKES, MAX_HANDSHAKES_OF_HOST
+from e2ee.transport.socket_stream import SocketStream
 from e2ee.transport.tcp import Listener, connect, connect_stream, listen
 
 CLIENT, SERVER = Identity.generate(), Identity.generate()
@@ -654,6 +655,7 @@ async def test_a_channel_gets_what_its_stream_had_received_before() -> None:
 
     async with raw_server(speak_first) as port:
         stream = await connect_stream(HERE, port)
+        assert isinstance(stream, SocketStream)
         receiving = asyncio.create_task(stream.receive())
         await asyncio.sleep(0)
         receiving.cancel()
