@@ -1,57 +1,96 @@
-"""The command line: ``python -m benchmarks [--rounds N] [--json FILE] [--update FILE]``."""
+"""The command line: ``python -m benchmarks [--quick] [--json FILE] [--update]``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
-from benchmarks.contenders import comparisons
-from benchmarks.measure import measure
-from benchmarks.report import BEGIN, END, as_json, as_markdown, has_markers, replace_in
+from benchmarks.effort import EFFORTS
+from benchmarks.environment import environment
+from benchmarks.figures import Figures, merged
+from benchmarks.loopback import storms
+from benchmarks.memory import idle
+from benchmarks.report import long, replace_in, short
 
-DEFAULT_ROUNDS = 40
+ROOT = Path(__file__).parents[1]
+FIGURES, CHART = ROOT / "docs/speed.json", ROOT / "docs/speed.svg"
+
+COMPARED = ("warm", "cold", "tcp", "masked", "start")
+"""Groups that several processes measure: where memory lies makes a difference, too."""
+
+NO_VAES = {"OPENSSL_ia32cap": ":~0x60000000000"}
+"""OpenSSL then takes the processor to have neither VAES nor VPCLMULQDQ. The one that Python's ssl
+has may be too old to use them; what is left is what the two protocols cost."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measures sessions beside the bare cipher, TLS and another Noise.",
+        description="Measures sessions beside their primitives, TLS and other Noise libraries.",
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=DEFAULT_ROUNDS,
-        metavar="N",
-        help="rounds in which everything is measured once (default %(default)s)",
-    )
+    parser.add_argument("--quick", action="store_true", help="one round of little: a test of it")
     parser.add_argument("--json", metavar="FILE", help="write every round's numbers to this file")
     parser.add_argument(
-        "--update", metavar="FILE", help=f"put the tables between {BEGIN} and {END} in this file"
+        "--update", action="store_true", help="write docs/speed.json, the chart and all tables"
     )
     options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error("--rounds is at least 1")
-    # Before the measurement, so that nobody waits a minute for this.
-    if options.update and not has_markers(_read(options.update)):
-        parser.error(f"{options.update} has no {BEGIN} and {END}")
-
-    results = measure(comparisons(), options.rounds)
-    report = as_markdown(results, options.rounds)
-    print(report)
+    figures = measure("quick" if options.quick else "full")
     if options.json:
-        _write(options.json, json.dumps(as_json(results, options.rounds), indent=2) + "\n")
+        Path(options.json).write_text(figures.to_json(), encoding="utf-8")
+    print(long(figures))
     if options.update:
-        _write(options.update, replace_in(_read(options.update), report))
+        update(figures)
 
 
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+def measure(effort: str) -> Figures:
+    """Everything, one process after the other."""
+    how = EFFORTS[effort]
+    compared: dict[str, list[Any]] = {group: [] for group in COMPARED}
+    for _ in range(how.processes):
+        for group in COMPARED:
+            compared[group].append(_run(group, effort))
+    at = {**environment(), "processes": how.processes, "rounds": how.rounds}
+    return Figures(
+        {
+            "environment": at,
+            **{group: merged(found) for group, found in compared.items()},
+            "growth": merged([_run("growth", effort)]),
+            "memory": {
+                "sessions": idle("sessions", *how.sessions),
+                "connections": idle("connections", how.connections),
+            },
+            "storm": storms(how.storms, how.pings),
+        }
+    )
 
 
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def _run(group: str, effort: str) -> Any:
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.worker", group, effort],
+        env=os.environ | (NO_VAES if group == "masked" else {}),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(run.stdout)
 
 
-main()
+def update(figures: Figures) -> None:
+    """Write all that is made of figures."""
+    from benchmarks.chart import chart  # noqa: PLC0415 -- its library takes a second to import
+
+    FIGURES.write_text(figures.to_json(), encoding="utf-8")
+    CHART.write_text(chart(figures), encoding="utf-8")
+    for name, report in (("README.md", short), ("docs/speed.md", long)):
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(replace_in(text, report(figures)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,178 +1,253 @@
-"""What was measured, as Markdown tables for README and as JSON."""
+"""The figures as Markdown: the short table of README, and those of docs/speed.md."""
 
 from __future__ import annotations
 
-import os
-import platform
-import ssl
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 
-from cryptography.hazmat.backends.openssl import backend
-
-from benchmarks.contenders import (
-    AEAD,
-    BARE_NOISE,
-    CLASSICAL,
-    E2EE,
-    HYBRID,
-    NOISEPROTOCOL,
-    TLS,
-    TLS_HANDSHAKE,
+from benchmarks.figures import Figures, Spread
+from benchmarks.rows import (
+    HANDSHAKES,
+    MEMORY_TARGETS,
+    PASSERS,
+    PASSING,
+    ROWS,
+    Better,
+    Row,
 )
-from benchmarks.measure import SLICE, Result, Spread
 
 BEGIN, END = "<!-- benchmark -->", "<!-- end -->"
 
-OURS = (HYBRID, CLASSICAL, BARE_NOISE)
-WHAT_IT_IS = {
-    HYBRID: "X25519 and ML-KEM-768, Ed25519 certificates",
-    CLASSICAL: "X25519, Ed25519 certificates",
-    TLS_HANDSHAKE: "X25519, Ed25519 certificates",
-    BARE_NOISE: "X25519, no certificates",
-    NOISEPROTOCOL: "X25519, no certificates",
-}
+ENGINES = ("e2ee, hybrid", "e2ee, classical", "e2ee, engine")
 
 
-def environment() -> dict[str, str | int]:
-    """The machine and the versions that the numbers belong to."""
-    return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count() or 0,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "e2ee": version("e2ee-session"),
-        "cryptography": version("cryptography"),
-        "openssl_of_cryptography": backend.openssl_version_text(),
-        "openssl_of_ssl": ssl.OPENSSL_VERSION,
-        "noiseprotocol": version("noiseprotocol"),
-    }
-
-
-def _cpu_model() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                key, _, value = line.partition(":")
-                if key.strip() == "model name":
-                    return value.strip()
-    except FileNotFoundError:
-        pass  # Only Linux has it.
-    return platform.processor() or "unknown CPU"
-
-
-def as_json(results: Sequence[Result], rounds: int) -> dict[str, object]:
-    """Everything: rates are operations per second, one number a round."""
-    return {
-        "environment": environment(),
-        "rounds": rounds,
-        "slice_seconds": SLICE,
-        "comparisons": [
-            {
-                "name": result.comparison.name,
-                "message_size": result.comparison.message_size,
-                "rates": result.rates,
-                "medians": {name: result.rate(name) for name in result.rates},
-            }
-            for result in results
-        ],
-    }
-
-
-def as_markdown(results: Sequence[Result], rounds: int) -> str:
-    """Two tables and what their numbers mean."""
-    where = environment()
-    messages = [result for result in results if result.comparison.message_size is not None]
-    (handshakes,) = (result for result in results if result.comparison.message_size is None)
+def short(figures: Figures) -> str:
+    """For README: messages and handshakes beside everybody else's."""
     return f"""\
-Measured with `python -m benchmarks` on {where["cpu"]}, {where["cores"]} cores, \
-{where["system"]}: {where["python"]}, e2ee {where["e2ee"]}, cryptography \
-{where["cryptography"]} ({where["openssl_of_cryptography"]}), ssl with \
-{where["openssl_of_ssl"]}, noiseprotocol {where["noiseprotocol"]}. Rates are medians of \
-{rounds} rounds, all on one thread. Ratios compare speeds within a round: their median and, in \
-brackets, quartiles; below 1 the session is slower.
+{_where(figures)}
 
-One message, sealed and opened:
+Messages a second, sealed and opened, in memory:
 
-{_message_table(messages)}
+{_passing(figures)}
 
-*AESGCM* is the cipher of `cryptography` alone, called for the same records: the floor. *ssl* is \
-TLS 1.3 of Python's `ssl` over `MemoryBIO`, with AES-256-GCM in records of 16 KiB. The session \
-runs the hybrid suite without padding.
+Handshakes a second, both sides together:
 
-Handshakes, both sides together, each side authenticated to the other:
-
-{_handshake_table(handshakes)}
-
-*ssl* has client certificates too, no tickets and no resumption. The last two run Noise XX with \
-bare keys."""
+{_handshakes(figures)}"""
 
 
-def _message_table(results: Sequence[Result]) -> str:
-    header = (
-        "message",
-        "e2ee, MB/s",
-        "e2ee, messages/s",
-        "AESGCM, messages/s",
-        "ssl, messages/s",
-        "e2ee / AESGCM",
-        "e2ee / ssl",
-    )
-    return _table(header, map(_message_row, results), texts=1)
+def long(figures: Figures) -> str:
+    """For docs/speed.md: all that was measured."""
+    return f"""\
+{_where(figures)}
+
+## Against what
+
+{_rows(figures)}
+
+{_memory(figures)}
+
+## Messages a second, sealed and opened
+
+{_passing(figures)}
+
+## Handshakes a second
+
+{_handshakes(figures)}
+
+## As work grows
+
+{_growing(figures)}
+
+{_queues(figures)}
+
+{_sessions(figures)}
+
+{_storms(figures)}"""
 
 
-def _message_row(result: Result) -> tuple[str, ...]:
-    size = result.comparison.message_size
-    assert size is not None
+def _where(figures: Figures) -> str:
+    at = figures.environment
     return (
-        result.comparison.name,
-        _number(result.rate(E2EE) * size / 1e6),
-        *(_number(result.rate(name)) for name in (E2EE, AEAD, TLS)),
-        _spread(result.ratio(E2EE, AEAD)),
-        _spread(result.ratio(E2EE, TLS)),
+        f"Measured with `python -m benchmarks` on {at['cpu']}, {at['cores']} cores, "
+        f"{at['system']}: {at['python']}, e2ee {at['e2ee']}, cryptography {at['cryptography']} "
+        f"({at['openssl of cryptography']}), ssl with {at['openssl of ssl']}, pyOpenSSL "
+        f"{at['pyopenssl']}, noiseprotocol {at['noiseprotocol']}, dissononce {at['dissononce']}. "
+        f"Medians of {at['processes']} processes with {at['rounds']} rounds each, "
+        "on a warm heap unless a row says cold."
     )
 
 
-def _handshake_table(result: Result) -> str:
-    peers = (TLS_HANDSHAKE, NOISEPROTOCOL)
-    return _table(
-        ("handshake", "made of", "handshakes/s", *(f"speed / {peer}" for peer in peers)),
+def _rows(figures: Figures) -> str:
+    return table(
+        ("what", "time", "beside", "time", "ratio", "processes", "aim"),
+        (_row(figures, row) for row in ROWS),
+        texts=1,
+    )
+
+
+def _row(figures: Figures, row: Row) -> tuple[str, ...]:
+    spread = figures.ratio(row)
+    ours, other = (
+        figures.seconds(row.group, row.comparison, name) for name in (row.ours, row.other)
+    )
+    processes = spread.processes
+    aim = "" if row.target is None else f"{row.better.value} {row.target:g}"
+    return (
+        row.text,
+        time(ours),
+        f"`{row.other}`" if row.other.startswith("python") else row.other,
+        time(other),
+        f"{'speed' if row.better is Better.FASTER else 'time'} {_spread(spread)}",
+        f"{min(processes):.2f} to {max(processes):.2f}",
+        aim,
+    )
+
+
+def _memory(figures: Figures) -> str:
+    memory = figures.found["memory"]
+    lines = []
+    for kind, target in MEMORY_TARGETS.items():
+        count, found = list(memory[kind].items())[-1]
+        traced = [each["tracemalloc"] for each in memory[kind].values() if "tracemalloc" in each]
+        lines.append(
+            (
+                {"sessions": "session", "connections": "session with its TCP connection"}[kind],
+                count,
+                number(found["resident"]),
+                number(traced[-1]),
+                f"at most {target:,}",
+            )
+        )
+    return table(
+        ("idle", "of so many", "bytes resident", "bytes by tracemalloc", "aim"), lines, texts=1
+    )
+
+
+def _passing(figures: Figures) -> str:
+    return table(
+        ("message", *PASSERS),
         (
             (
-                name,
-                WHAT_IT_IS[name],
-                _number(result.rate(name)),
-                *(_spread(result.ratio(name, peer)) if name in OURS else "" for peer in peers),
+                size,
+                *(number(1 / figures.seconds("warm", f"pass {size}", name)) for name in PASSERS),
             )
-            for name in result.rates
+            for size in PASSING
+        ),
+        texts=1,
+    )
+
+
+def _handshakes(figures: Figures) -> str:
+    return table(
+        ("handshake", "made of", "handshakes/s"),
+        (
+            (name, made_of, number(1 / figures.seconds("warm", "handshake", name)))
+            for name, made_of in HANDSHAKES.items()
         ),
         texts=2,
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int) -> str:
+def _growing(figures: Figures) -> str:
+    def row(size: str) -> tuple[str, ...]:
+        ours, raw = (figures.seconds("growth", f"grow {size}", name) for name in ("e2ee", "AESGCM"))
+        amount, unit = size.split()
+        size_in_bytes = int(amount) * {"B": 1, "KiB": 2**10, "MiB": 2**20}[unit]
+        return size, time(ours), time(raw), number(size_in_bytes / ours / 1e6)
+
+    return table(
+        ("message, sealed and opened", "e2ee", "AESGCM", "e2ee, MB/s"),
+        map(row, _names(figures, "grow ")),
+        texts=1,
+    )
+
+
+def _names(figures: Figures, kind: str) -> list[str]:
+    """Of the comparisons of growth, without the kind that each name begins with."""
+    names = figures.found["growth"]
+    return [name.removeprefix(kind) for name in names if name.startswith(kind)]
+
+
+def _queues(figures: Figures) -> str:
+    def row(queue: str) -> tuple[str, ...]:
+        count = int(queue.replace(",", ""))
+        return (
+            queue,
+            *(
+                time(figures.seconds("growth", f"{way} {queue} queued", name) / count)
+                for way in ("seal", "open")
+                for name in ("e2ee", "AESGCM")
+            ),
+        )
+
+    header = ("messages of 64 B before a flush", "seal each", "AESGCM", "open each", "AESGCM")
+    counts = (name.split()[0] for name in _names(figures, "seal "))
+    return table(header, map(row, counts), texts=1)
+
+
+def _sessions(figures: Figures) -> str:
+    return table(
+        ("sessions in one process, idle", "bytes resident, each", "bytes by tracemalloc, each"),
+        (
+            (
+                f"{int(count):,}",
+                number(found["resident"]),
+                number(found["tracemalloc"]) if "tracemalloc" in found else "",
+            )
+            for count, found in figures.found["memory"]["sessions"].items()
+        ),
+        texts=1,
+    )
+
+
+def _storms(figures: Figures) -> str:
+    return table(
+        (
+            "handshakes at once on a listener",
+            "handshakes/s",
+            "64 B to and fro in a running session, median",
+            "95 of 100 within",
+        ),
+        (
+            (
+                count,
+                number(found["handshakes"]) if int(count) else "",
+                time(found["median"]),
+                time(found["p95"]),
+            )
+            for count, found in figures.found["storm"].items()
+        ),
+        texts=1,
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int) -> str:
     """``texts`` -- columns of text, which come first; the others hold numbers."""
     lines = [header, ["---"] * texts + ["---:"] * (len(header) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three digits that count: 12,300 or 1.23."""
     return f"{float(f'{value:.3g}'):,.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def time(seconds: float) -> str:
+    """With the unit that fits."""
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if seconds * factor >= 1:
+            return f"{number(seconds * factor)} {unit}"
+    return f"{number(seconds * 1e9)} ns"
 
 
 def _spread(spread: Spread) -> str:
     return f"{spread.median:.2f} ({spread.low:.2f} to {spread.high:.2f})"
 
 
-def has_markers(text: str) -> bool:
-    """Whether a document has the place that ``replace_in`` writes to."""
-    begin = text.find(BEGIN)
-    return begin >= 0 and text.find(END, begin) >= 0
-
-
 def replace_in(text: str, report: str) -> str:
-    """The document with the report between its markers, in place of what was there."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{report}\n{END}{after}"
+    """The document with the report between its markers, in place of what was there.
+
+    Raises ValueError where it has none.
+    """
+    begin = text.index(BEGIN)
+    end = text.index(END, begin)
+    return f"{text[:begin]}{BEGIN}\n{report}\n{text[end:]}"

@@ -19,9 +19,12 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from benchmarks.rounds import Seconds
+
 DEFAULT_ROUNDS = 20
 
 NOTHING = "python -c pass"
+LIBRARY = 'python -c "import typer"'
 
 BRACKETED_PASTE = b"\x1b[?2004h"
 """What the chat's screen says to the terminal when it draws its prompt."""
@@ -98,6 +101,22 @@ def measure(
         )
         for name, seconds in taken.items()
     }
+
+
+def measure_starts(rounds: int) -> Seconds:
+    """Help and version beside an interpreter that imports the library of command lines."""
+    commands = {
+        LIBRARY: (sys.executable, "-c", "import typer"),
+        "e2ee --help": (PROGRAM, "--help"),
+        "e2ee --version": (PROGRAM, "--version"),
+    }
+    for command in commands.values():
+        seconds_to_the_end(*command)  # Files are read and compiled once before.
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name in random.sample(list(commands), len(commands)):
+            taken[name].append(seconds_to_the_end(*commands[name]))
+    return {"start": taken}
 
 
 def main() -> None:

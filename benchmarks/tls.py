@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
-HOST_NAME = "benchmark.invalid"
+from benchmarks.certificates import HOST_NAME, as_pem, new_certificate
+
 CIPHER_SUITE = "TLS_AES_256_GCM_SHA384"
 
 
@@ -45,16 +44,11 @@ class Tls:
     """
 
     def __init__(self) -> None:
-        self._client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._server.verify_mode = ssl.CERT_REQUIRED
-        # A ticket would be work for a later connection, which neither side here makes.
-        self._server.num_tickets = 0
+        self._client = client_context()
+        self._server = server_context()
         for context, other in ((self._client, self._server), (self._server, self._client)):
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-            # OpenSSL 3.5 and later would choose a hybrid; earlier ones have none.
-            context.set_ecdh_curve("X25519")
             _authenticate(context, to=other)
+        _check(*self.connect())
 
     def connect(self) -> tuple[TlsSide, TlsSide]:
         """A client and a server, connected."""
@@ -68,8 +62,50 @@ class Tls:
         server.tls.do_handshake()
         return client, server
 
+    def passing(self, message: bytes) -> Callable[[], bytes]:
+        """An operation that takes a message from one side to the other."""
+        client, server = self.connect()
+        size = len(message)
 
-def check(client: TlsSide, server: TlsSide) -> None:
+        def run() -> bytes:
+            client.tls.write(message)
+            client.pass_to(server)
+            received = server.tls.read(size)
+            if len(received) == size:
+                return received
+            # One read gives at most one record of 16 KiB.
+            parts = [received]
+            missing = size - len(received)
+            while missing:
+                parts.append(server.tls.read(missing))
+                missing -= len(parts[-1])
+            return b"".join(parts)
+
+        return run
+
+
+def client_context() -> ssl.SSLContext:
+    """TLS 1.3 with X25519; the server's name is checked."""
+    return _restricted(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def server_context() -> ssl.SSLContext:
+    """TLS 1.3 with X25519; asks for a certificate, and gives no tickets."""
+    context = _restricted(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    context.verify_mode = ssl.CERT_REQUIRED
+    # A ticket would be work for a later connection, which nobody here makes.
+    context.num_tickets = 0
+    return context
+
+
+def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    # OpenSSL 3.5 and later would choose a hybrid; earlier ones have none.
+    context.set_ecdh_curve("X25519")
+    return context
+
+
+def _check(client: TlsSide, server: TlsSide) -> None:
     """Raise RuntimeError unless the connection is what the report says."""
     cipher = client.tls.cipher()
     if client.tls.version() != "TLSv1.3" or cipher is None or cipher[0] != CIPHER_SUITE:
@@ -80,26 +116,11 @@ def check(client: TlsSide, server: TlsSide) -> None:
 
 def _authenticate(context: ssl.SSLContext, *, to: ssl.SSLContext) -> None:
     """Give a context a new certificate, and let the other trust it."""
-    key = Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST_NAME)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST_NAME)]), critical=False)
-        .sign(key, None)
-        .public_bytes(Encoding.PEM)
-    )
-    to.load_verify_locations(cadata=certificate.decode())
+    key, certificate = new_certificate()
+    to.load_verify_locations(cadata=certificate.public_bytes(Encoding.PEM).decode())
     # ssl takes a private key from a file only.
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "key-and-certificate.pem")
         with open(path, "xb") as file:
-            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            file.write(certificate)
+            file.write(as_pem(key, certificate))
         context.load_cert_chain(path)

@@ -1,37 +1,76 @@
-"""The benchmark runs; its figures are for people, and none is asserted."""
+"""The benchmark runs, and the tables in the documents are those of the figures beside them.
+
+No figure is asserted: they are for people. What must not get worse is in ``tests/speed``.
+"""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from benchmarks.figures import Figures
+from benchmarks.report import BEGIN, END, long, replace_in, short
+from benchmarks.rows import ROWS, Better
+
 ROOT = Path(__file__).parent.parent
 
 
-def test_one_round_of_the_benchmark(tmp_path: Path) -> None:
-    table, figures = tmp_path / "README.md", tmp_path / "figures.json"
-    table.write_text("before\n<!-- benchmark -->\n<!-- end -->\nafter\n")
-    options = ["--rounds", "1", "--json", str(figures), "--update", str(table)]
+def figures() -> Figures:
+    return Figures.from_json((ROOT / "docs/speed.json").read_text())
+
+
+def test_the_tables_in_the_documents_are_those_of_the_figures() -> None:
+    for name, report in (("README.md", short), ("docs/speed.md", long)):
+        text = (ROOT / name).read_text()
+        assert replace_in(text, report(figures())) == text, "python -m benchmarks --update"
+
+
+def test_the_chart_has_every_row_of_speeds() -> None:
+    drawn = unescape((ROOT / "docs/speed.svg").read_text())
+    for row in ROWS:
+        assert (f">{row.text} / {row.other}<" in drawn) == (row.better is Better.FASTER)
+
+
+def test_the_same_figures_give_the_same_chart() -> None:
+    pytest.importorskip("matplotlib", reason="requirements-benchmarks.txt is not installed")
+    from benchmarks.chart import chart  # noqa: PLC0415
+
+    assert chart(figures()) == chart(figures())
+
+
+def test_figures_are_read_as_they_were_written() -> None:
+    assert Figures.from_json(figures().to_json()).found == figures().found
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, END, f"{END}{BEGIN}"])
+def test_a_document_without_a_place_for_the_report_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not found"):
+        replace_in(text, "report")
+
+
+@pytest.mark.slow
+def test_a_quick_run_of_the_benchmark(tmp_path: Path, figure: Callable[[str], None]) -> None:
+    for library in ("OpenSSL", "matplotlib"):
+        pytest.importorskip(library, reason="requirements-benchmarks.txt is not installed")
+    written = tmp_path / "figures.json"
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *options],
+        [sys.executable, "-m", "benchmarks", "--quick", "--json", str(written)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stderr
-    written = table.read_text()
-    assert written.startswith("before\n")
-    assert written.endswith("after\n")
-    for contender in ("AESGCM", "ssl", "noiseprotocol", "hybrid"):
-        assert contender in written
-    assert json.loads(figures.read_text())
+    assert (run.returncode, run.stderr) == (0, "")
+    found = Figures.from_json(written.read_text())
+    for row in ROWS:
+        figure(f"benchmark: {row.text} / {row.other}: {found.ratio(row).median:.2f}")
+        assert f"| {row.text} |" in run.stdout
 
 
 def test_one_round_of_starting(figure: Callable[[str], None]) -> None:
