@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,11 @@ def main() -> None:
         "--update", action="store_true", help="write docs/speed.json, the chart and all tables"
     )
     options = parser.parse_args()
-    figures = measure("quick" if options.quick else "full")
+    try:
+        at = environment()  # Before the measurement, so that nobody waits for this.
+    except PackageNotFoundError as error:
+        parser.error(f"{error.name} is missing: install requirements-benchmarks.txt")
+    figures = measure(at, "quick" if options.quick else "full")
     if options.json:
         Path(options.json).write_text(figures.to_json(), encoding="utf-8")
     print(long(figures))
@@ -47,17 +53,16 @@ def main() -> None:
         update(figures)
 
 
-def measure(effort: str) -> Figures:
+def measure(at: Mapping[str, str | int], effort: str) -> Figures:
     """Everything, one process after the other."""
     how = EFFORTS[effort]
     compared: dict[str, list[Any]] = {group: [] for group in COMPARED}
     for _ in range(how.processes):
         for group in COMPARED:
             compared[group].append(_run(group, effort))
-    at = {**environment(), "processes": how.processes, "rounds": how.rounds}
     return Figures(
         {
-            "environment": at,
+            "environment": {**at, "processes": how.processes, "rounds": how.rounds},
             **{group: merged(found) for group, found in compared.items()},
             "growth": merged([_run("growth", effort)]),
             "memory": {
