@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 from tests.speed.counting import Counts
 
-MORE_INSTRUCTIONS = 0.02
-"""Of a figure; what a message costs is a few hundred."""
+MORE_INSTRUCTIONS = 3
+"""A copy into memory that is there already takes more."""
 
 MORE_BYTES = 64
 """A copy of the smallest message takes more: its 64 bytes, and 33 of the object."""
 
-MORE_OF_MUCH = 0.001
-"""Of a figure, where that is more bytes: random numbers do not all take the same."""
+MORE_OF_MANY_INSTRUCTIONS = 0.005
+"""Of a figure, where that is more: another patch of Python may have other lines in asyncio."""
+
+MORE_OF_MANY_BYTES = 0.001
+"""Of a figure, where that is more: random numbers do not all take the same."""
 
 
 def excess(name: str, found: Counts, figure: Counts) -> Iterator[str]:
@@ -21,7 +24,9 @@ def excess(name: str, found: Counts, figure: Counts) -> Iterator[str]:
     for primitive, calls in found.primitives.items():
         if calls > (before := figure.primitives.get(primitive, 0)):
             yield f"{name}: {calls} calls of {primitive}, not {before}"
-    if found.instructions > figure.instructions * (1 + MORE_INSTRUCTIONS):
+    instructions = max(MORE_INSTRUCTIONS, figure.instructions * MORE_OF_MANY_INSTRUCTIONS)
+    if found.instructions > figure.instructions + instructions:
         yield f"{name}: {found.instructions} instructions, not {figure.instructions}"
-    if found.allocated > figure.allocated + max(MORE_BYTES, figure.allocated * MORE_OF_MUCH):
+    allocated = max(MORE_BYTES, figure.allocated * MORE_OF_MANY_BYTES)
+    if found.allocated > figure.allocated + allocated:
         yield f"{name}: {found.allocated:,} bytes allocated, not {figure.allocated:,}"
