@@ -99,7 +99,9 @@ class Identity(Uncopyable):
     def _certified(
         cls, identity_key: Ed25519PrivateKey, device_key: X25519PrivateKey, now: float | None
     ) -> Identity:
-        if now is not None and not 0 <= now <= MAX_KNOWN_TIME - CERTIFICATE_LIFETIME:
+        if now is not None and not (
+            isinstance(now, int | float) and 0 <= now <= MAX_KNOWN_TIME - CERTIFICATE_LIFETIME
+        ):
             raise UsageError("a time is in seconds since 1970, and not before")
         certificate = Certificate(
             identity=identity_key.public_key().public_bytes_raw(),

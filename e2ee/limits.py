@@ -5,7 +5,7 @@ SPEC.md section 13.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from e2ee.errors import UsageError
 
@@ -63,6 +63,9 @@ class Limits:
     refresh_bytes: int = GIB
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if type(getattr(self, field.name)) is not int:
+                raise UsageError(f"{field.name} is an integer")
         if not 0 <= self.max_message_size < 2**32:
             raise UsageError("max_message_size is from 0 to 4,294,967,295 bytes")
         if not 2 <= self.key_update_records <= MAX_RECORDS_PER_KEY:

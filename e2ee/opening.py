@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.certificate import Peer, unpad_payload, verify_payload
@@ -81,6 +81,7 @@ class KnownDevice:
             raise UsageError("the number of a call is an integer from 0 to 2^53 - 1")
 
 
+@runtime_checkable
 class Links(Protocol):
     """The inviter's pending invitation links, as a responder asks for them."""
 
@@ -103,6 +104,12 @@ class Accepted(Uncopyable):
     admit: Admit | None = None
     links: Links | None = None
     code: CodeOffer | None = None
+
+    def __post_init__(self) -> None:
+        if self.admit is not None and not callable(self.admit):
+            raise UsageError(f"admit is a function of a peer and a number, not {_kind(self.admit)}")
+        if self.links is not None and not isinstance(self.links, Links):
+            raise UsageError(f"links has the methods psk and take, not as {_kind(self.links)}")
 
     def accepts(self, suite: Suite) -> bool:
         match suite.approach:
@@ -164,6 +171,8 @@ class Opening(Uncopyable):
         now: float | None,
     ) -> None:
         """Use ``initiate`` or ``respond``."""
+        if now is not None and not isinstance(now, int | float):
+            raise UsageError(f"now is in seconds since 1970, as a number, not {_kind(now)}")
         self._identity = identity
         self._expected_peer = expected_peer
         self._now = now
@@ -560,6 +569,11 @@ RESPONDER = {
 
 def _commitment(identity_key: bytes, nonce: bytes) -> bytes:
     return HASHES["SHA256"].hash(b"e2ee code commitment v1\0" + identity_key + nonce)
+
+
+def _kind(value: object) -> str:
+    """Not the value: what was given in the place of something else may be a secret."""
+    return type(value).__name__
 
 
 def _describe(number: int) -> str:

@@ -1,0 +1,135 @@
+"""Something else in the place of what is needed: refused where it is given, and never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from e2ee import HYBRID_AESGCM, Identity, Limits, Padding, Session, State, UsageError
+from e2ee.invitation import SpokenCode
+from e2ee.opening import KnownDevice
+from e2ee.testing.pair import Pair
+from e2ee.testing.streams import open_channels
+
+ALICE, BOB = Identity.generate(), Identity.generate()
+PHRASE = "correct horse battery staple"
+"""Stands for what no error may show: it may be a key that was given in the wrong place."""
+
+OF_BOTH: dict[str, list[Any]] = {
+    "expected_peer": [BOB, BOB.public_key, b"e2ee1", 5, PHRASE],
+    "now": ["2026-11-29", PHRASE, datetime(2026, 11, 29, tzinfo=UTC), b"0", [1]],
+    "limits": [None, 5, {"max_message_size": 5}, PHRASE],
+    "padding": [None, True, "none", PHRASE],
+}
+OF_INITIATORS: dict[str, list[Any]] = {
+    "suite": [None, 1, "hybrid", HYBRID_AESGCM.name, PHRASE],
+    "device": [b"key", KnownDevice, PHRASE],
+    "invitation": ["4-acrobat-velcro-sugar", b"link", 5, PHRASE],
+}
+OF_RESPONDERS: dict[str, list[Any]] = {
+    "suites": [[1], ["hybrid"], [None], PHRASE],
+    "admit": [True, 5, BOB, PHRASE],
+    "links": [[], "e2ee:invite1", object(), PHRASE],
+    "code": ["4-acrobat-velcro-sugar", SpokenCode(4, ["acrobat", "velcro", "sugar"]), 5, PHRASE],
+}
+
+
+def wrong(options: dict[str, list[Any]]) -> list[Any]:
+    return [
+        pytest.param({name: value}, id=f"{name}, {type(value).__name__}")
+        for name, values in options.items()
+        for value in values
+    ]
+
+
+def assert_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert str(caught.value)
+    assert PHRASE not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", wrong(OF_BOTH | OF_INITIATORS))
+def test_an_initiator_is_not_made_of_something_else(option: dict[str, Any]) -> None:
+    assert_refused(lambda: Session.initiator(ALICE, **option))
+
+
+@pytest.mark.parametrize("option", wrong(OF_BOTH | OF_RESPONDERS))
+def test_a_responder_is_not_made_of_something_else(option: dict[str, Any]) -> None:
+    assert_refused(lambda: Session.responder(BOB, **option))
+
+
+@pytest.mark.parametrize("identity", [None, "e2ee1", bytes(32), Identity, PHRASE])
+def test_nobody_is_not_an_identity(identity: Any) -> None:
+    assert_refused(lambda: Session.initiator(identity))
+    assert_refused(lambda: Session.responder(identity))
+
+
+def test_the_right_things_are_taken_all_the_same() -> None:
+    for now in (None, 0, 1_800_000_000, 1_800_000_000.5):
+        Session.initiator(ALICE, now=now, expected_peer=BOB.id, padding=Padding.CHAT)
+        Session.responder(BOB, now=now, admit=lambda peer, number: True, limits=Limits())
+
+
+NOT_BYTES = [None, "text", 5, 2.5, [1, 2], {"a": 1}, object(), range(3)]
+
+
+@pytest.mark.parametrize("value", NOT_BYTES, ids=lambda value: type(value).__name__)
+def test_what_is_not_bytes_is_neither_sent_nor_received_and_the_session_goes_on(value: Any) -> None:
+    pair = Pair()
+    pair.deliver()
+    assert_refused(lambda: pair.initiator.session.send(value))
+    assert_refused(lambda: pair.initiator.session.receive_data(value))
+    assert pair.initiator.session.data_to_send() == b""
+    pair.initiator.session.send(b"goes on")
+    pair.deliver()
+    assert pair.responder.received == [b"goes on"]
+
+
+@pytest.mark.parametrize("value", NOT_BYTES, ids=lambda value: type(value).__name__)
+def test_what_is_not_bytes_does_not_disturb_an_opening(value: Any) -> None:
+    pair = Pair()
+    for end in pair.ends:
+        assert_refused(lambda end=end: end.session.receive_data(value))  # type: ignore[misc]
+    pair.deliver()
+    assert pair.initiator.session.state is State.OPEN
+
+
+@pytest.mark.parametrize("value", NOT_BYTES, ids=lambda value: type(value).__name__)
+async def test_what_is_not_bytes_is_not_sent_on_a_channel_that_goes_on(value: Any) -> None:
+    async with open_channels() as (alice, bob):
+        with pytest.raises(UsageError, match="bytes are needed"):
+            await alice.send(value)
+        await alice.send(b"goes on")
+        assert await bob.receive() == b"goes on"
+
+
+def test_what_is_empty_is_a_message_and_no_end() -> None:
+    pair = Pair()
+    pair.deliver()
+    pair.initiator.session.send(b"")
+    pair.deliver()
+    assert pair.responder.received == [b""]
+    assert pair.responder.session.receive_data(b"") == []
+    assert pair.responder.session.state is State.OPEN
+
+
+@pytest.mark.parametrize("limit", Limits.__dataclass_fields__)
+@pytest.mark.parametrize("value", ["5", 5.0, None, True, PHRASE])
+def test_a_limit_is_a_whole_number(limit: str, value: Any) -> None:
+    assert_refused(lambda: Limits(**{limit: value}))
+
+
+@pytest.mark.parametrize("now", ["2026", b"0", datetime(2026, 11, 29, tzinfo=UTC), PHRASE])
+def test_a_certificate_is_dated_by_a_number(now: Any) -> None:
+    assert_refused(lambda: Identity.generate(now=now))
+    assert_refused(lambda: ALICE.rotated(now))
+    assert_refused(lambda: ALICE.renewed(now))
+
+
+@pytest.mark.parametrize("seed", [None, "x" * 32, bytearray(32), bytes(31), 5])
+def test_a_seed_is_32_bytes(seed: Any) -> None:
+    assert_refused(lambda: Identity.from_seed(seed))
