@@ -67,8 +67,6 @@ class TwoEndpoints(RuleBasedStateMachine):
         """Whether the attacker has done anything yet."""
         self._script = Script()
         sessions = self.new_sessions()
-        self._noting = patch.object(Session, "send", self._noted_send(sessions))
-        self._noting.start()
         self.pair = Pair(
             sessions,
             attacker=self._script,
@@ -78,6 +76,8 @@ class TwoEndpoints(RuleBasedStateMachine):
                 partial(self.on_event, Side.RESPONDER),
             ),
         )
+        self._noting = patch.object(Session, "send", self._noted_send(sessions))
+        self._noting.start()
         if opened:
             self.pair.deliver()
 

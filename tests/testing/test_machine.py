@@ -120,7 +120,7 @@ class Loses(Honest):
     """Takes bytes off the session that belong on the wire."""
 
     def on_event(self, side: Side, session: Session, event: Event) -> None:
-        if isinstance(event, MessageReceived):
+        if isinstance(event, MessageReceived) and session.state is State.OPEN:
             session.send(b"lost")
             session.data_to_send()
 
@@ -148,9 +148,15 @@ def test_a_mistake_of_a_program_is_found(program: type[TwoEndpoints], told: str)
         run_state_machine_as_test(program, settings=SOON)
 
 
-def test_what_a_program_raises_is_found() -> None:
+class NeverBegins(TwoEndpoints):
+    def new_sessions(self) -> tuple[Session, Session]:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("program", [Crashes, NeverBegins])
+def test_what_a_program_raises_is_found(program: type[TwoEndpoints]) -> None:
     with pytest.raises(ZeroDivisionError):
-        run_state_machine_as_test(Crashes, settings=SOON)
+        run_state_machine_as_test(program, settings=SOON)
 
 
 def test_sessions_are_as_ever_after_the_machine() -> None:
