@@ -1,179 +1,276 @@
-"""What every Stream must do, whatever carries its bytes."""
+"""What every Stream must do, whatever carries its bytes; and that the checks of it find faults."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
+import inspect
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from e2ee.errors import TransportError
+from e2ee.errors import ProtocolError, TransportError
+from e2ee.testing.conformance import StreamConformance
 from e2ee.transport import Stream, memory
-from e2ee.transport.tcp import TcpStream, connect_stream
-
-MIB = 2**20
-
-OpenStreams = Callable[[], Awaitable[tuple[Stream, Stream]]]
+from e2ee.transport.socket_stream import SocketStream
+from e2ee.transport.tcp import RESET_AT_CLOSE, TcpStream, connect_stream
 
 
-async def open_memory() -> tuple[Stream, Stream]:
-    return memory.pair()
+class TestMemory(StreamConformance):
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        yield memory.pair()
+
+    async def cut(self, one: Stream, other: Stream) -> None:
+        assert isinstance(one, memory.MemoryStream)
+        await one.break_off()
 
 
-async def open_tcp() -> tuple[Stream, Stream]:
-    accepted: asyncio.Queue[TcpStream] = asyncio.Queue()
-    server = await asyncio.start_server(
-        lambda reader, writer: accepted.put_nowait(TcpStream(reader, writer)), "127.0.0.1"
-    )
-    client = await connect_stream(*server.sockets[0].getsockname())
-    other = await accepted.get()
-    server.close()
-    return client, other
+class TestMemoryByteByByte(TestMemory):
+    """What it says about the streams of all other tests: any chunking is the same to it."""
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        sizes = iter([1, 2, 3, 5000, 65_536] * 10**5)
+        yield memory.pair(chunk_size=lambda: next(sizes))
 
 
-async def open_tcp_from_the_other_end() -> tuple[Stream, Stream]:
-    one, other = await open_tcp()
-    return other, one
+async def accepted(server: socket.socket) -> SocketStream:
+    connection, _ = server.accept()
+    connection.setblocking(False)
+    _, stream = await asyncio.get_running_loop().connect_accepted_socket(SocketStream, connection)
+    return stream
 
 
-EVERY_STREAM = pytest.mark.parametrize(
-    "open_streams", [open_memory, open_tcp, open_tcp_from_the_other_end]
+class TestTcp(StreamConformance):
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = await connect_stream(*server.getsockname())
+            yield client, await accepted(server)
+
+    async def cut(self, one: Stream, other: Stream) -> None:
+        assert isinstance(one, SocketStream)
+        connection = one._transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        one._transport.abort()
+
+
+class TestReaderAndWriter(TestTcp):
+    """A connection that was opened for asyncio's own streams."""
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        accepted: asyncio.Queue[TcpStream] = asyncio.Queue()
+        server = await asyncio.start_server(
+            lambda reader, writer: accepted.put_nowait(TcpStream(reader, writer)), "127.0.0.1"
+        )
+        opened = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            yield TcpStream(*opened), await accepted.get()
+        finally:
+            server.close()
+
+    async def cut(self, one: Stream, other: Stream) -> None:
+        assert isinstance(one, TcpStream)
+        connection = one._writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        one._writer.transport.abort()
+
+
+# Transports with one fault each. All but the one check that is meant for it must not see it.
+
+
+class Faultless:
+    """One end of a pair in memory, written to be broken."""
+
+    def __init__(self) -> None:
+        self.other: Faultless
+        self.incoming: deque[bytes] = deque()
+        self.ended = self.broken = False
+        self.changed = asyncio.Condition()
+
+    async def receive(self) -> bytes:
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.incoming or self.ended or self.broken)
+            if self.broken:
+                raise TransportError("cut")
+            data = self.incoming.popleft() if self.incoming else b""
+        async with self.other.changed:
+            self.other.changed.notify_all()
+        return data
+
+    async def send(self, data: bytes) -> None:
+        async with self.other.changed:
+            if data:
+                self.other.incoming.append(data)
+            self.other.changed.notify_all()
+        async with self.changed:
+            await self.changed.wait_for(self.has_room)
+            if self.broken or (self.other.ended and self.ended):
+                raise TransportError("cut, or the other end has closed")
+
+    def has_room(self) -> bool:
+        return sum(map(len, self.other.incoming)) < 200_000 or self.broken or self.ended
+
+    async def close(self) -> None:
+        for end in (self, self.other):
+            async with end.changed:
+                end.ended = True
+                end.changed.notify_all()
+
+    async def break_off(self) -> None:
+        for end in (self, self.other):
+            async with end.changed:
+                end.broken = True
+                end.changed.notify_all()
+
+
+class Disordered(Faultless):
+    """Datagrams may overtake each other."""
+
+    async def send(self, data: bytes) -> None:
+        if data and self.other.incoming:
+            self.other.incoming.appendleft(data)
+            data = b""
+        await super().send(data)
+
+
+class Unbounded(Faultless):
+    """A queue takes it all."""
+
+    def has_room(self) -> bool:
+        return True
+
+
+class Forgetful(Faultless):
+    """What was taken off the queue is gone when its reader is cancelled then."""
+
+    async def receive(self) -> bytes:
+        data = await super().receive()
+        await asyncio.sleep(0)
+        return data
+
+
+class Foreign(Faultless):
+    """The errors of whatever is below come through."""
+
+    async def receive(self) -> bytes:
+        try:
+            return await super().receive()
+        except TransportError:
+            raise ConnectionResetError from None
+
+
+class Secretive(Faultless):
+    """A cut looks like an end."""
+
+    async def receive(self) -> bytes:
+        try:
+            return await super().receive()
+        except TransportError:
+            return b""
+
+
+class Polite(Faultless):
+    """Closing waits until all has been read."""
+
+    async def close(self) -> None:
+        async with self.changed:
+            await self.changed.wait_for(
+                lambda: not self.other.incoming or self.ended or self.broken
+            )
+        await super().close()
+
+
+class Literal(Faultless):
+    """Nothing is sent as a piece of its own, which then reads as an end."""
+
+    async def send(self, data: bytes) -> None:
+        if not data:
+            self.other.incoming.append(data)
+        await super().send(data)
+
+
+CHECKS = [name for name, _ in inspect.getmembers(StreamConformance) if name.startswith("test_")]
+CUTS = {"test_a_cut_fails_a_receive_that_waits", "test_a_cut_is_no_end"}
+
+
+def failures(stream: type[Faultless]) -> dict[str, str]:
+    """Which checks fail, and what each says."""
+
+    class OfThisStream(StreamConformance):
+        patience = 3
+
+        @asynccontextmanager
+        async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+            one, other = stream(), stream()
+            one.other, other.other = other, one
+            yield one, other
+
+        async def cut(self, one: Stream, other: Stream) -> None:
+            assert isinstance(one, Faultless)
+            await one.break_off()
+
+    failed = {}
+    for name in CHECKS:
+        try:
+            getattr(OfThisStream(), name)()
+        except (AssertionError, TransportError, ProtocolError) as error:
+            failed[name] = str(error)
+    return failed
+
+
+def test_streams_written_to_be_broken_have_no_fault_before() -> None:
+    assert failures(Faultless) == {}
+
+
+@pytest.mark.parametrize(
+    ("stream", "meant"),
+    [
+        (
+            Disordered,
+            {
+                "test_bytes_arrive_whole_and_in_order": "not in order",
+                "test_one_byte_at_a_time_arrives": "not in order",
+                "test_the_other_direction_works_too": "not in order",
+            },
+        ),
+        (
+            Unbounded,
+            {
+                "test_a_cut_fails_a_send_that_waits": "nobody reads",
+                "test_closing_does_not_wait_for_the_other_end": "nobody reads",
+                "test_receive_works_while_send_waits": "nobody reads",
+                "test_send_waits_while_nobody_reads": "nobody reads",
+                "test_what_arrives_of_a_cancelled_send_is_its_beginning": "did not wait",
+            },
+        ),
+        (
+            Forgetful,
+            {"test_a_receive_that_is_cancelled_as_bytes_come_loses_nothing": "it hangs"},
+        ),
+        (
+            Foreign,
+            {
+                "test_a_cut_fails_a_receive_that_waits": "ConnectionResetError",
+                "test_a_cut_is_no_end": "ConnectionResetError",
+            },
+        ),
+        (
+            Secretive,
+            {
+                "test_a_cut_fails_a_receive_that_waits": "gave b''",
+                "test_a_cut_is_no_end": "gave b''",
+            },
+        ),
+        (Polite, {"test_closing_does_not_wait_for_the_other_end": "it hangs"}),
+        (Literal, {"test_nothing_sent_is_nothing_received": "the end"}),
+    ],
 )
-
-
-@EVERY_STREAM
-async def test_bytes_arrive_in_order_whatever_the_sizes(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    chance = random.Random(1)
-    pieces = [chance.randbytes(size) for size in (1, 2, 65_536, 300_000, 1, 999, 4 * MIB, 17)]
-
-    async def send() -> None:
-        for piece in pieces:
-            await one.send(piece)
-        await one.close()
-
-    sending = asyncio.create_task(send())
-    received = bytearray()
-    while data := await other.receive():
-        received += data
-    await sending
-    assert received == b"".join(pieces)
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_both_directions_work_at_once(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    block = bytes(3 * MIB)
-
-    async def receive(stream: Stream) -> int:
-        count = 0
-        while count < len(block):
-            count += len(await stream.receive())
-        return count
-
-    here, there, *_ = await asyncio.gather(
-        receive(one), receive(other), one.send(block), other.send(block)
-    )
-    assert here == there == len(block)
-    await one.close()
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_the_end_is_told_again_and_again(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    await one.send(b"last words")
-    await one.close()
-    assert await other.receive() == b"last words"
-    for _ in range(3):
-        assert await other.receive() == b""
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_receive_waits_until_there_is_something(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    waiting = asyncio.create_task(other.receive())
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    await one.send(b"x")
-    assert await waiting == b"x"
-    await one.close()
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_a_cancelled_receive_loses_nothing(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    waiting = asyncio.create_task(other.receive())
-    await asyncio.sleep(0.01)
-    waiting.cancel()
-    await asyncio.wait({waiting})
-    await one.send(b"still there")
-    assert await other.receive() == b"still there"
-    await one.close()
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_send_waits_for_room(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    taken = 0
-
-    async def send_without_end() -> None:
-        nonlocal taken
-        while True:
-            await one.send(bytes(64 * 1024))
-            taken += 64 * 1024
-
-    sending = asyncio.create_task(send_without_end())
-    await asyncio.sleep(0.3)
-    stopped_at = taken
-    await asyncio.sleep(0.1)
-    assert taken == stopped_at < 32 * MIB
-
-    received = 0
-    while received <= stopped_at:
-        received += len(await other.receive())
-    await asyncio.sleep(0.05)
-    assert taken > stopped_at
-    sending.cancel()
-    await asyncio.wait({sending})
-    await one.close()
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_closing_twice_is_fine(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    for stream in (one, one, other, other):
-        await stream.close()
-
-
-@EVERY_STREAM
-async def test_closing_does_not_wait_for_a_peer_that_never_reads(
-    open_streams: OpenStreams,
+def test_a_transport_with_a_fault_fails_by_the_checks_that_are_meant_for_it(
+    stream: type[Faultless], meant: dict[str, str]
 ) -> None:
-    one, other = await open_streams()
-    sending = asyncio.create_task(one.send(bytes(32 * MIB)))
-    await asyncio.sleep(0.05)
-    sending.cancel()
-    await asyncio.wait({sending})
-    async with asyncio.timeout(3):
-        await one.close()
-    await other.close()
-
-
-@EVERY_STREAM
-async def test_sending_to_one_that_is_gone_fails_in_the_end(open_streams: OpenStreams) -> None:
-    one, other = await open_streams()
-    await other.close()
-
-    async def send_on() -> None:
-        for _ in range(100):
-            await one.send(bytes(64 * 1024))
-
-    with pytest.raises(TransportError):
-        async with asyncio.timeout(3):
-            await send_on()
-    await one.close()
+    failed = failures(stream)
+    assert failed.keys() == meant.keys()
+    assert all(meant[name] in said for name, said in failed.items())
