@@ -76,6 +76,7 @@ STATES = "files/test_states_of_transfers.py::"
 CHANNEL = "transport/test_channel.py::"
 OF_PROGRAM = "cli/test_limits_of_the_program.py::"
 TCP = "transport/test_tcp.py::"
+WEBSOCKET = "transport/test_websocket.py::"
 
 PROTOCOL = (
     # Noise, and the opening.
@@ -300,6 +301,18 @@ PROGRAM = (
         "e2ee.transport.tcp:ATTEMPT_TIMEOUT",
         OF_PROGRAM + "test_an_address_that_does_not_answer_is_given_up",
     ),
+    Limit(
+        "e2ee.transport.websocket:MAX_RECEIVED_SIZE",
+        WEBSOCKET + "test_a_message_up_to_the_limit_is_received_and_a_larger_one_breaks_it",
+    ),
+    Limit(
+        "e2ee.transport.websocket:CONNECT_TIMEOUT",
+        WEBSOCKET + "test_a_server_that_says_nothing_is_given_up",
+    ),
+    Limit(
+        "e2ee.transport.websocket:GOODBYE_TIMEOUT",
+        WEBSOCKET + "test_a_close_that_cannot_leave_is_given_up",
+    ),
     # The chat.
     Limit("e2ee_cli.purpose:HELLO_TIMEOUT", OF_PROGRAM + "test_a_peer_without_a_hello_is_given_up"),
     Limit("e2ee_cli.chat:MAX_PEOPLE", OF_PROGRAM + "test_so_many_people_and_no_more"),
@@ -417,6 +430,7 @@ PACE = {
         "CHUNK",
         "PIECE",
         "GRACE",
+        "SENT_SIZE",
         "BACKLOG",
         "ACCEPT_PAUSE",
         "MUTE_MARGIN",

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from e2ee.errors import ProtocolError, TransportError
 from e2ee.testing.conformance import StreamConformance
-from e2ee.transport import Stream, memory
+from e2ee.transport import Stream, memory, websocket
 from e2ee.transport.socket_stream import SocketStream
 from e2ee.transport.tcp import RESET_AT_CLOSE, TcpStream, connect_stream
+from e2ee.transport.websocket import OPTIONS, WebSocketStream
 
 
 class TestMemory(StreamConformance):
@@ -76,6 +78,33 @@ class TestReaderAndWriter(TestTcp):
         connection = one._writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
         one._writer.transport.abort()
+
+
+class TestWebSocket(StreamConformance):
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        accepted: asyncio.Queue[WebSocketStream] = asyncio.Queue()
+
+        async def handle(connection: ServerConnection) -> None:
+            accepted.put_nowait(WebSocketStream(connection))
+            await connection.wait_closed()
+
+        async with serve(handle, "127.0.0.1", 0, **OPTIONS) as server:
+            _, port = server.sockets[0].getsockname()
+            yield await websocket.connect_stream(f"ws://127.0.0.1:{port}"), await accepted.get()
+
+    async def cut(self, one: Stream, other: Stream) -> None:
+        assert isinstance(one, WebSocketStream)
+        one._connection.transport.abort()
+
+
+class TestWebSocketFromTheServer(TestWebSocket):
+    """The two ends are not alike: one masks what it sends, and the other closes first."""
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        async with super().pair() as (client, server):
+            yield server, client
 
 
 # Transports with one fault each. All but the one check that is meant for it must not see it.

@@ -1,0 +1,188 @@
+"""WebSockets beyond what every stream does: foreign ends, addresses, limits."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from e2ee.errors import ConnectFailed, TransportError
+from e2ee.transport import websocket
+from e2ee.transport.websocket import (
+    MAX_RECEIVED_SIZE,
+    OPTIONS,
+    SENT_SIZE,
+    connect_stream,
+)
+
+HERE = "127.0.0.1"
+
+
+@asynccontextmanager
+async def served_by(handle: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[str]:
+    """The address of a server that has none of our options."""
+    async with serve(handle, HERE, 0) as server:
+        yield "ws://{}:{}".format(*server.sockets[0].getsockname())
+
+
+async def test_text_is_refused() -> None:
+    async with served_by(lambda connection: connection.send("hello")) as address:
+        stream = await connect_stream(address)
+        with pytest.raises(TransportError, match="sent text"):
+            await stream.receive()
+        await stream.close()
+
+
+async def test_pieces_of_any_size_arrive_as_bytes_of_the_stream() -> None:
+    async def handle(connection: ServerConnection) -> None:
+        await connection.send(b"")
+        await connection.send([b"in ", b"", b"parts"])
+        await connection.close()
+
+    async with served_by(handle) as address:
+        stream = await connect_stream(address)
+        assert await stream.receive() == b"in parts"
+        assert await stream.receive() == b""
+        await stream.close()
+
+
+async def test_a_message_up_to_the_limit_is_received_and_a_larger_one_breaks_it() -> None:
+    async def handle(connection: ServerConnection) -> None:
+        await connection.send(bytes(MAX_RECEIVED_SIZE))
+        await connection.send(bytes(MAX_RECEIVED_SIZE + 1))
+        await connection.wait_closed()
+
+    async with served_by(handle) as address:
+        stream = await connect_stream(address)
+        assert len(await stream.receive()) == MAX_RECEIVED_SIZE
+        with pytest.raises(TransportError, match="1009"):
+            await stream.receive()
+        await stream.close()
+
+
+async def test_a_large_piece_is_sent_in_messages_that_every_server_takes() -> None:
+    sizes: list[int] = []
+
+    async def handle(connection: ServerConnection) -> None:
+        sizes.extend([len(message) async for message in connection])
+
+    async with served_by(handle) as address:
+        stream = await connect_stream(address)
+        await stream.send(bytes(2 * SENT_SIZE + 1))
+        await stream.close()
+    assert sizes == [SENT_SIZE, SENT_SIZE, 1]
+
+
+async def test_a_close_with_a_fault_is_no_end() -> None:
+    async with served_by(lambda connection: connection.close(1011, "out of order")) as address:
+        stream = await connect_stream(address)
+        with pytest.raises(TransportError, match="out of order"):
+            await stream.receive()
+        await stream.close()
+
+
+async def test_the_other_end_learns_that_the_close_was_in_order() -> None:
+    codes: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def handle(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+        codes.put_nowait(connection.close_code)
+
+    async with served_by(handle) as address:
+        await (await connect_stream(address)).close()
+        assert await codes.get() == 1000
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "127.0.0.1",
+        "http://127.0.0.1/",
+        "ws://",
+        "ws://127.0.0.1:99999/",
+        "ws://127.0.0.1:0/",
+        "ws://127.0.0.1:x/",
+        "ws://[::1/",
+        "ws://no-such-host.invalid/",
+        "ws://" + "a" * 70 + ".invalid/",
+        "ws://a\0b/",
+        "ws://\udcff/",
+        "ws://127.0.0.1:1/#part",
+        "ws://é\n/",
+    ],
+)
+async def test_an_address_that_leads_nowhere_is_an_error_of_ours(address: str) -> None:
+    with pytest.raises(ConnectFailed):
+        await connect_stream(address)
+
+
+async def test_a_server_that_speaks_something_else_is_an_error_of_ours() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, HERE, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectFailed, match="404"):
+            await connect_stream(f"ws://{HERE}:{port}")
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "CONNECT_TIMEOUT", 0.1)
+    ended = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(say_nothing, HERE, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectFailed, match="in time"):
+            await connect_stream(f"ws://{HERE}:{port}")
+        await ended.wait()
+
+
+async def test_a_close_that_cannot_leave_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "GOODBYE_TIMEOUT", 0.1)
+    connected: asyncio.Queue[ServerConnection] = asyncio.Queue()
+
+    async def handle(connection: ServerConnection) -> None:
+        connected.put_nowait(connection)
+        await connection.wait_closed()
+
+    async with serve(handle, HERE, 0, **OPTIONS) as server:
+        stream = await connect_stream("ws://{}:{}".format(*server.sockets[0].getsockname()))
+        connection = await connected.get()
+        connection.transport.pause_reading()
+        # The system takes no more, and asyncio holds nothing: only the goodbye is held up.
+        with stream._connection.transport.get_extra_info("socket").dup() as raw:
+            raw.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    raw.send(bytes(64 * 1024))
+        await stream.close()
+        assert stream._connection.transport.is_closing()
+        connection.transport.abort()
+
+
+async def test_without_the_extra_the_error_says_which_one_is_missing() -> None:
+    program = """
+import sys
+sys.modules["websockets"] = None
+sys.modules["websockets.asyncio.client"] = None
+try:
+    import e2ee.transport.websocket
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await run.communicate()
+    assert b"e2ee-session[websocket]" in out
