@@ -224,7 +224,6 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         "_finished",
         "_flush_due",
         "_held_up",
-        "_in_hand",
         "_last_heard",
         "_last_refresh",
         "_last_sent",
@@ -270,8 +269,6 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         self.received_size = 0
         self.room_to_receive = True
         self.sending_size = 0
-        self._in_hand = 0
-        """What of ``sending_size`` the transport has been given."""
         self._held_up = False
         """The transport has bytes that the system has not taken yet."""
         self._unsent = 0
@@ -476,18 +473,19 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         if self.ended or self._held_up:
             return
         try:
-            if data := self.session.buffer_to_send():
-                self._in_hand = self.sending_size
+            while not self._held_up and (data := self.session.buffer_to_send()):
                 self._transport.write(data)
-                self._count_what_has_left()
+                self._last_sent = self.loop.time()
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody may wait for ever
             self.end(error)
             return
-        if self._finished or not self._opened:
+        if not self._held_up:
             self._when_all_has_left()
 
     def _when_all_has_left(self) -> None:
-        if self._held_up or self._transport.is_closing():
+        self.sending_size = 0
+        _wake(self.senders)
+        if self._transport.is_closing():
             return
         if self._completed is not None and not self._opened:
             self._opened = True
@@ -495,21 +493,13 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         if self._finished:
             self.end(None)
 
-    def _count_what_has_left(self) -> None:
-        if self._held_up:
-            return
-        self._last_sent = self.loop.time()
-        self.sending_size -= self._in_hand
-        self._in_hand = 0
-        if self.sending_size < SEND_HIGH_WATER:
-            _wake(self.senders)
-
     def pause_writing(self) -> None:
         self._held_up = True
 
     def resume_writing(self) -> None:
         self._held_up = False
-        self._count_what_has_left()
+        self._last_sent = self.loop.time()
+        _wake(self.senders)
         self.flush_soon()  # Not now: the transport is in the middle of something.
 
     # The end.

@@ -92,7 +92,10 @@ def test_a_secret_that_is_compared_is_found(source: str, found: int) -> None:
 def test_no_secret_is_compared_by_equality(figure: Figure) -> None:
     root = Path(__file__).parents[2]
     sources = [
-        path.read_text() for folder in ("e2ee", "cli") for path in (root / folder).rglob("*.py")
+        path.read_text()
+        for folder in ("e2ee", "cli")
+        for path in (root / folder).rglob("*.py")
+        if path.parent.name != "testing"  # Which keeps no secret.
     ]
     found = {text for source in sources for text in secrets_compared(source)}
     assert found == set(ALLOWED)
