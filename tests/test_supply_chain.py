@@ -57,6 +57,18 @@ def test_no_two_locks_ask_for_other_versions_in_one_environment() -> None:
         assert {n: v for n, v in other.items() if development.get(n, v) != v} == {}, lock.name
 
 
+def test_what_is_deployed_is_what_was_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    deployed = versions(ROOT / "requirements.txt")
+    direct = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    elsewhere = {"colorama"}  # on Windows
+    assert with_all_below(direct) == deployed.keys() - elsewhere
+    tested = versions(ROOT / "requirements-dev.txt")
+    assert {name: tested[name] for name in deployed} == deployed
+    text = (ROOT / "requirements.txt").read_text().replace("\\\n", " ")
+    assert all("--hash=sha256:" in line for line in text.splitlines() if "==" in line)
+
+
 @pytest.mark.attack(96)
 def test_few_packages_come_along_and_each_is_pinned_by_hashes(
     figure: Callable[[str], None],
