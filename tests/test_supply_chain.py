@@ -60,7 +60,9 @@ def test_no_two_locks_ask_for_other_versions_in_one_environment() -> None:
 def test_what_is_deployed_is_what_was_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     deployed = versions(ROOT / "requirements.txt")
-    direct = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    direct: set[str] = {
+        canonicalize_name(Requirement(line).name) for line in project["dependencies"]
+    }
     elsewhere = {"colorama"}  # on Windows
     assert with_all_below(direct) == deployed.keys() - elsewhere
     tested = versions(ROOT / "requirements-dev.txt")
