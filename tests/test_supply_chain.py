@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -49,12 +50,10 @@ def versions(lock: Path) -> dict[str, set[str]]:
 
 
 def test_no_two_locks_ask_for_other_versions_in_one_environment() -> None:
-    others = set(ROOT.glob("requirements-*.txt")) - {ROOT / "requirements-dev.txt"}
-    assert len(others) >= 3
-    development = versions(ROOT / "requirements-dev.txt")
-    for lock in others:
-        other = versions(lock)
-        assert {n: v for n, v in other.items() if development.get(n, v) != v} == {}, lock.name
+    locks = {lock.name: versions(lock) for lock in ROOT.glob("requirements-*.txt")}
+    assert len(locks) >= 4
+    for (one, here), (other, there) in itertools.combinations(locks.items(), 2):
+        assert {n: v for n, v in here.items() if there.get(n, v) != v} == {}, f"{one}, {other}"
 
 
 def test_what_is_deployed_is_what_was_tested() -> None:
