@@ -79,3 +79,11 @@ def test_theirs_elsewhere_is_none_of_our_business(site: Path, tmp_path: Path) ->
     (elsewhere / "e2ee-0.0.4.dist-info").mkdir()
     code = f"import sys; sys.path.append({str(elsewhere)!r}); from e2ee import Session"
     assert run(site, "-c", code).returncode == 0
+
+
+def test_in_an_archive_there_is_nothing_beside_it(site: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "archive"), "zip", site)
+    code = f"import sys; sys.path.insert(0, {archive!r}); import e2ee; print(e2ee.__file__)"
+    (tmp_path / "empty").mkdir()
+    imported = run(tmp_path / "empty", "-c", code)
+    assert imported.stdout.startswith(archive), imported.stderr
