@@ -42,6 +42,7 @@ def operations() -> Iterator[dict[str, Operation]]:
         for name, size in SIZES.items():
             message = bytes(size)
             found[f"seal {name}"] = _sealing(message)
+            found[f"seal {name} in place"] = _sealing_in_place(message)
             found[f"open {name}"] = _opening(message)
             found[f"open {name} in place"] = _opening_in_place(message)
             found[f"channel {name}"] = _through_channels(runner, message)
@@ -68,6 +69,17 @@ def _sealing(message: bytes) -> Operation:
     def run() -> None:
         sender.send(message)
         sender.data_to_send()
+
+    return run
+
+
+def _sealing_in_place(message: bytes) -> Operation:
+    sender, _ = _shaken(Acquaintance(HYBRID_AESGCM))
+
+    def run() -> None:
+        sender.send(message)
+        while sender.buffer_to_send():
+            pass
 
     return run
 
