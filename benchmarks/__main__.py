@@ -25,9 +25,13 @@ FIGURES, CHART = ROOT / "docs/speed.json", ROOT / "docs/speed.svg"
 COMPARED = ("warm", "cold", "tcp", "masked", "start")
 """Groups that several processes measure: where memory lies makes a difference, too."""
 
-NO_VAES = {"OPENSSL_ia32cap": ":~0x60000000000"}
-"""OpenSSL then takes the processor to have neither VAES nor VPCLMULQDQ. The one that Python's ssl
-has may be too old to use them; what is left is what the two protocols cost."""
+ENVIRONMENTS = {
+    # glibc's values at the start of a process, which stay so when they are named.
+    "cold": {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"},
+    # OpenSSL then takes the processor to have neither VAES nor VPCLMULQDQ. The one that Python's
+    # ssl has may be too old to use them; what is left is what the two protocols cost.
+    "masked": {"OPENSSL_ia32cap": ":~0x60000000000"},
+}
 
 
 def main() -> None:
@@ -77,7 +81,7 @@ def measure(at: Mapping[str, str | int], effort: str) -> Figures:
 def _run(group: str, effort: str) -> Any:
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.worker", group, effort],
-        env=os.environ | (NO_VAES if group == "masked" else {}),
+        env={**os.environ, **ENVIRONMENTS.get(group, {})},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
