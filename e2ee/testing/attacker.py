@@ -1,4 +1,7 @@
-"""Whoever is between the two ends: they see every piece on its way, and may change it."""
+"""Whoever is between the two ends: they see every piece on its way, and may change it.
+
+What that gains them, and what not: SPEC.md section 1.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,14 @@ from e2ee.errors import UsageError
 
 
 class Side(Enum):
+    """Who sends: the ``INITIATOR``, who opens the session, or the ``RESPONDER``."""
+
     INITIATOR = "initiator"
     RESPONDER = "responder"
 
     @property
     def other(self) -> Side:
+        """Who receives it."""
         return Side.RESPONDER if self is Side.INITIATOR else Side.INITIATOR
 
 
@@ -24,8 +30,8 @@ class Side(Enum):
 class Piece:
     """What ``side`` sends at once: a message of the opening, then each record.
 
-    ``number`` counts the pieces of this side, from 0. Under a channel a piece is what one
-    ``send`` of its stream was given, which may be several records.
+    ``number`` counts the pieces of this side, from 0; ``data`` has one byte or more. Under a
+    channel a piece is what one ``send`` of its stream was given, which may be several records.
     """
 
     side: Side
@@ -41,7 +47,7 @@ Attacker = Callable[[Piece], Iterable[bytes]]
 
 
 def forward(piece: Piece) -> list[bytes]:
-    """The attacker who only looks."""
+    """The attacker who only looks: all bytes travel on."""
     return [piece.data]
 
 
@@ -52,15 +58,17 @@ Action = Callable[[Piece, Sequence[Piece]], Iterable[bytes]]
 
 
 def drop(_piece: Piece, _seen: Sequence[Piece]) -> list[bytes]:
+    """Not a byte of it arrives."""
     return []
 
 
 def duplicate(piece: Piece, _seen: Sequence[Piece]) -> list[bytes]:
+    """The same bytes arrive twice."""
     return [piece.data, piece.data]
 
 
 def cut(_piece: Piece, _seen: Sequence[Piece]) -> list[bytes]:
-    """The stream ends before this piece."""
+    """The stream ends before the first byte of this piece."""
     return [CUT]
 
 
@@ -83,7 +91,10 @@ def insert(data: bytes, at: int) -> Action:
 
 
 def replay(side: Side, number: int) -> Action:
-    """Let the piece pass, and then one that was sent before: of this side, or of the other."""
+    """Let the piece pass, and then one that was sent before: of this side, or of the other.
+
+    When the attack takes place and there is no such piece yet, UsageError is raised there.
+    """
 
     def replayed(piece: Piece, seen: Sequence[Piece]) -> list[bytes]:
         for earlier in seen:

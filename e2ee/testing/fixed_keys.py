@@ -1,8 +1,8 @@
 """Keys that are the same in every run of a test, and of no use outside of one.
 
 Everybody can compute them. So there are only any while pytest runs a test; sessions that are opened
-with them begin with other bytes than all others, which no peer takes; their KEM is none; and no
-identity made of them is written to a file.
+with them begin with other bytes than all others (SPEC.md section 4.1), which no peer takes; their
+KEM is none; and no identity made of them is written to a file.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from e2ee.identity import Identity
 from e2ee.primitives import Dh, MlKem768
 
 TEST_MAGIC = b"test"
-"""What the preambles of sessions begin with whose keys are fixed, in place of ``e2ee``."""
+"""Four bytes, in place of ``e2ee``, that the preambles of sessions with fixed keys begin with."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -79,7 +79,7 @@ class _Drawn:
         label = b"e2ee fixed keys\0%d\0" % self._count
         return hashlib.shake_256(label + self._seed).digest(length)
 
-    def _choice(self, values: Sequence[T]) -> T:
+    def _choice(self, values: Sequence[_T]) -> _T:
         return values[int.from_bytes(self.draw(16)) % len(values)]
 
     def keys_of(self, kind: type[Ed25519PrivateKey] | type[X25519PrivateKey]) -> SimpleNamespace:

@@ -1,7 +1,7 @@
 """A hypothesis machine: your program at both ends, and whoever is between them.
 
 Each example is a conversation of some steps, honest or not, and after each step everything is
-checked that must hold whatever was done.
+checked that must hold whatever was done: SPEC.md sections 1, 10 and 12.
 """
 
 from __future__ import annotations
@@ -15,33 +15,22 @@ from e2ee.errors import ProtocolError, UsageError
 from e2ee.events import Event, HandshakeCompleted
 from e2ee.session import Session
 from e2ee.states import State
+from e2ee.testing._hypothesis import st, stateful
 from e2ee.testing.attacker import Action, Piece, Script, Side
 from e2ee.testing.pair import Pair, new_sessions
-
-try:
-    from hypothesis import strategies as st
-    from hypothesis.stateful import (
-        RuleBasedStateMachine,
-        initialize,
-        invariant,
-        precondition,
-        rule,
-    )
-except ModuleNotFoundError:
-    raise ModuleNotFoundError(
-        "e2ee.testing.machine needs hypothesis: install e2ee-session[testing]"
-    ) from None
-
 from e2ee.testing.strategies import actions, application_messages, sides
 
+_CALLS = [Session.refresh, Session.update_key, Session.ping]
 
-class TwoEndpoints(RuleBasedStateMachine):
+
+class TwoEndpoints(stateful.RuleBasedStateMachine):
     """Make a class of it, put your program in ``new_sessions`` and ``on_event``, and run that:
 
         TestMyProgram = MyProgram.TestCase
 
     Add rules for what your program's users do, and invariants for what must hold of it. ``pair``
-    has both ends, and ``sent`` the messages that each side's session has been given.
+    has both ends, ``sent`` the messages that each side's session has been given, and ``disturbed``
+    says whether the attacker has done anything yet.
 
     What is checked here: each side has received the beginning of what the other has sent; both have
     one handshake hash; a session that has failed stays failed, with one error; nothing but an
@@ -52,6 +41,8 @@ class TwoEndpoints(RuleBasedStateMachine):
     hostile: ClassVar[bool] = True
 
     pair: Pair
+    sent: dict[Side, list[bytes]]
+    disturbed: bool
 
     def new_sessions(self) -> tuple[Session, Session]:
         """The two sides, before their handshake; of new identities, if this is not overridden."""
@@ -60,11 +51,11 @@ class TwoEndpoints(RuleBasedStateMachine):
     def on_event(self, side: Side, session: Session, event: Event) -> None:
         """What your program does about an event; nothing, if this is not overridden."""
 
-    @initialize(seed=st.integers(0, 2**32 - 1), opened=st.booleans())
+    @stateful.initialize(seed=st.integers(0, 2**32 - 1), opened=st.booleans())
     def begin(self, seed: int, opened: bool) -> None:
-        self.sent: dict[Side, list[bytes]] = {side: [] for side in Side}
+        """Each conversation: in chunks by this seed, and with its handshake done or not."""
+        self.sent = {side: [] for side in Side}
         self.disturbed = False
-        """Whether the attacker has done anything yet."""
         self._script = Script()
         sessions = self.new_sessions()
         self.pair = Pair(
@@ -95,30 +86,36 @@ class TwoEndpoints(RuleBasedStateMachine):
 
     # What happens.
 
-    @rule()
+    @stateful.rule()
     def deliver(self) -> None:
+        """Everything arrives."""
         self.pair.deliver()
 
-    @rule()
+    @stateful.rule()
     def deliver_a_chunk(self) -> None:
+        """A part of it arrives, at one side."""
         self.pair.step()
 
-    @rule(side=sides(), message=application_messages())
+    @stateful.rule(side=sides(), message=application_messages())
     def send(self, side: Side, message: bytes) -> None:
+        """A message of any number of bytes, at any time."""
         self.call(side, lambda session: session.send(message))
 
-    @rule(side=sides(), call=st.sampled_from([Session.refresh, Session.update_key, Session.ping]))
+    @stateful.rule(
+        side=sides(), call=st.sampled_from([Session.refresh, Session.update_key, Session.ping])
+    )
     def renew(self, side: Side, call: Callable[[Session], None]) -> None:
+        """What a channel's clock asks for: fresh keys, a sign of life."""
         self.call(side, call)
 
-    @rule(side=sides(), chance=st.integers(0, 3))
+    @stateful.rule(side=sides(), chance=st.integers(0, 3))
     def close(self, side: Side, chance: int) -> None:
-        # One in four: else few conversations would last.
+        """One time in four: else few conversations would last."""
         if chance == 0:
             self.call(side, Session.close)
 
-    @precondition(lambda self: self.hostile)
-    @rule(side=sides(), ahead=st.integers(0, 3), action=actions())
+    @stateful.precondition(lambda self: self.hostile)
+    @stateful.rule(side=sides(), ahead=st.integers(0, 3), action=actions())
     def attack(self, side: Side, ahead: int, action: Action) -> None:
         """Plan something for one of the next pieces of this side."""
 
@@ -144,14 +141,16 @@ class TwoEndpoints(RuleBasedStateMachine):
 
     # What holds after each step.
 
-    @invariant()
+    @stateful.invariant()
     def each_has_received_the_beginning_of_what_the_other_sent(self) -> None:
+        """And nothing else, in that order."""
         for side in Side:
             received, sent = self.pair.end(side).received, self.sent[side.other]
             assert received == sent[: len(received)], f"the {side.value} has what was not sent"
 
-    @invariant()
+    @stateful.invariant()
     def both_have_one_handshake_hash(self) -> None:
+        """As soon as both have had their handshake."""
         hashes = {
             event.handshake_hash
             for end in self.pair.ends
@@ -160,8 +159,9 @@ class TwoEndpoints(RuleBasedStateMachine):
         }
         assert len(hashes) <= 1, "the two sides have different sessions"
 
-    @invariant()
+    @stateful.invariant()
     def dead_stays_dead_and_the_undisturbed_live(self) -> None:
+        """A session that has failed has one error for every call, and an attacker to blame."""
         for end in self.pair.ends:
             if end.error is not None:
                 assert self.disturbed, f"a session failed and nobody had done anything: {end.error}"

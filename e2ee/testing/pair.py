@@ -1,4 +1,7 @@
-"""Two sessions and the wire between them, all in memory: no socket, no loop, no clock."""
+"""Two sessions and the wire between them, all in memory: no socket, no loop, no clock.
+
+What sessions are called with and tell: SPEC.md section 10.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ Application = Callable[[Session, Event], None]
 """What a program does about an event: it may send, refresh, close."""
 
 
-def no_application(_session: Session, _event: Event) -> None:
+def _no_application(_session: Session, _event: Event) -> None:
     """Does nothing: the test itself makes the calls."""
 
 
@@ -59,11 +62,12 @@ class End:
 
     @property
     def received(self) -> list[bytes]:
-        """Every message that has come."""
+        """Every message that has come, of 0 bytes or more."""
         return [event.data for event in self.events if isinstance(event, MessageReceived)]
 
     @property
     def has_something_to_take(self) -> bool:
+        """Whether bytes are on their way to it, or the end of the stream is."""
         return bool(self.incoming.pending) or (self.incoming.ended and not self._knows_the_end)
 
     def speak(self, *, opening: bool = False) -> None:
@@ -119,7 +123,7 @@ class Pair:
         *,
         attacker: Attacker = forward,
         seed: int | None = None,
-        applications: tuple[Application, Application] = (no_application, no_application),
+        applications: tuple[Application, Application] = (_no_application, _no_application),
     ) -> None:
         initiator, responder = new_sessions() if sessions is None else sessions
         there, back = new_wires(attacker)
@@ -130,9 +134,11 @@ class Pair:
 
     @property
     def ends(self) -> tuple[End, End]:
+        """The initiator's and the responder's."""
         return self.initiator, self.responder
 
     def end(self, side: Side) -> End:
+        """That of this side."""
         return self.initiator if side is Side.INITIATOR else self.responder
 
     def deliver(self) -> None:

@@ -1,44 +1,19 @@
-"""Hypothesis strategies: the protocol's messages, what sessions tell, and chunks of a stream."""
+"""Hypothesis strategies for programs that embed e2ee: what a session is given, and what it tells.
+
+SPEC.md section 10.
+"""
 
 from __future__ import annotations
 
-import string
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from e2ee.certificate import Peer
 from e2ee.events import Closed, Event, HandshakeCompleted, KeysRefreshed, MessageReceived
 from e2ee.identity import Identity
 from e2ee.limits import MAX_CONTENT_LENGTH, MAX_KNOWN_TIME
-from e2ee.messages import (
-    MAX_CERTIFICATE_LENGTH,
-    MAX_CLAIMED_NAME,
-    MAX_PURPOSES,
-    MAX_REFRESH_MESSAGE,
-    MAX_WORD_LENGTH,
-    Certificate,
-    Close,
-    CodePayload,
-    Control,
-    End,
-    HandshakePayload,
-    Hello,
-    KeyUpdate,
-    KnownChat,
-    KnownPayload,
-    Leave,
-    Name,
-    Ping,
-    Pong,
-    Receipt,
-    RefreshAnswer,
-    RefreshOffer,
-    RefreshSwitch,
-    Resume,
-    Stream,
-    Text,
-    Written,
-)
 from e2ee.suites import SUITES
+from e2ee.testing._hypothesis import st
 from e2ee.testing.attacker import (
     Action,
     Side,
@@ -50,81 +25,18 @@ from e2ee.testing.attacker import (
     splice,
 )
 
-try:
-    from hypothesis import strategies as st
-except ModuleNotFoundError:
-    raise ModuleNotFoundError(
-        "e2ee.testing.strategies needs hypothesis: install e2ee-session[testing]"
-    ) from None
-
-SearchStrategy = st.SearchStrategy
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 _keys = st.binary(min_size=32, max_size=32)
-_counts = st.integers(0, MAX_KNOWN_TIME)
-_numbers = st.integers(1, MAX_KNOWN_TIME)
-_signatures = st.binary(min_size=64, max_size=64)
-_certificates = st.binary(max_size=MAX_CERTIFICATE_LENGTH)
-_noise_messages = st.binary(min_size=1, max_size=MAX_REFRESH_MESSAGE)
-_words = st.builds(
-    str.__add__,
-    st.sampled_from(string.ascii_lowercase),
-    st.text(string.ascii_lowercase + string.digits + "_.-", max_size=MAX_WORD_LENGTH - 1),
-)
-_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=1000)
-"""Text that has an encoding."""
-
-
-# What the protocol says. SPEC.md sections 5, 9 and 11.
-
-
-def certificates() -> SearchStrategy[Certificate]:
-    """In form only: nobody has signed them."""
-    return st.builds(
-        Certificate,
-        identity=_keys,
-        static_key=_keys,
-        not_before=_counts,
-        not_after=_counts,
-    )
-
-
-def handshake_payloads() -> SearchStrategy[HandshakePayload]:
-    """Of each kind, in form only: their signatures are wrong."""
-    signed = {"certificate": _certificates, "signature": _signatures}
-    return st.one_of(
-        st.builds(HandshakePayload, **signed),
-        st.builds(KnownPayload, **signed, sequence=_counts),
-        st.builds(CodePayload, **signed, nonce=_keys),
-    )
-
-
-def control_messages() -> SearchStrategy[Control]:
-    return st.one_of(
-        *map(st.just, [Close(), KeyUpdate(), RefreshSwitch(), Ping(), Pong()]),
-        st.builds(RefreshOffer, message=_noise_messages),
-        st.builds(RefreshAnswer, message=_noise_messages),
-    )
-
-
-def chat_messages() -> SearchStrategy[KnownChat]:
-    """Of each kind that this version knows."""
-    return st.one_of(
-        *map(st.just, [End(), Written()]),
-        st.builds(Hello, purposes=st.lists(_words, min_size=1, max_size=MAX_PURPOSES).map(tuple)),
-        st.builds(Stream, id=st.binary(min_size=16, max_size=16), first=_numbers),
-        st.builds(Resume, received=_counts),
-        st.builds(Text, id=_numbers, body=_texts),
-        st.builds(Receipt, id=_numbers),
-        st.builds(Leave, reason=_words),
-        st.builds(Name, name=_texts.filter(bool).map(lambda text: text[:MAX_CLAIMED_NAME])),
-    )
+_times = st.integers(0, MAX_KNOWN_TIME)
 
 
 # What an application sends and is told.
 
 
 def application_messages() -> SearchStrategy[bytes]:
-    """What ``Session.send`` takes: mostly short, at times around the ends of one record, or two."""
+    """What ``Session.send`` takes: mostly up to 100 bytes, at times about one record, or two."""
     near_the_end = st.integers(-8, 8)
     long = st.builds(
         lambda records, more: bytes(records * MAX_CONTENT_LENGTH + more),
@@ -145,7 +57,7 @@ def peers() -> SearchStrategy[Peer]:
         lambda identity, static_key, times: Peer(identity.public_key, static_key, *sorted(times)),
         identities(),
         _keys,
-        st.tuples(_counts, _counts),
+        st.tuples(_times, _times),
     )
 
 
@@ -162,7 +74,7 @@ def events() -> SearchStrategy[Event]:
 
 
 def chunkings(data: bytes) -> SearchStrategy[list[bytes]]:
-    """These bytes in pieces, none of them empty, as a stream may give them."""
+    """These bytes in pieces of one byte or more, as a stream may give them."""
     places = st.lists(st.integers(1, max(1, len(data) - 1)), max_size=20, unique=True)
     return places.map(
         lambda inner: [
@@ -183,4 +95,5 @@ def actions() -> SearchStrategy[Action]:
 
 
 def sides() -> SearchStrategy[Side]:
+    """The initiator or the responder."""
     return st.sampled_from(Side)

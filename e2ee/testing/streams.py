@@ -1,4 +1,7 @@
-"""Two connected streams in memory with an attacker between them, and channels on them."""
+"""Two connected streams in memory with an attacker between them, and channels on them.
+
+What a session needs of a stream: SPEC.md section 1.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _LONGEST_DELAY = 8
 """Turns of the loop that bytes are late, below this many."""
 
 
-class LateStream(MemoryStream):
+class _LateStream(MemoryStream):
     """What it receives comes in chunks of any size, and some turns of the loop late, by a seed."""
 
     def __init__(
@@ -60,7 +63,7 @@ def new_streams(
         )
         return first, second
     first, second = (
-        LateStream(incoming, outgoing, changed, random.Random(f"{seed} {side.value}"))
+        _LateStream(incoming, outgoing, changed, random.Random(f"{seed} {side.value}"))
         for side, incoming, outgoing in ends
     )
     return first, second

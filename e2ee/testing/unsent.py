@@ -1,4 +1,4 @@
-"""Finds the bytes that a program has forgotten to send."""
+"""Finds the bytes that a program has forgotten to send. What is to be sent: SPEC.md section 10."""
 
 from __future__ import annotations
 

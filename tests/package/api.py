@@ -30,6 +30,18 @@ PUBLIC = (
     "e2ee.invitation",
     "e2ee.opening",
     "e2ee.safety_number",
+    *(
+        f"e2ee.testing.{name}"
+        for name in (
+            "attacker",
+            "fixed_keys",
+            "machine",
+            "pair",
+            "strategies",
+            "streams",
+            "unsent",
+        )
+    ),
     "e2ee.transport",
     "e2ee.transport.memory",
     "e2ee.transport.tcp",
@@ -38,7 +50,7 @@ PUBLIC = (
 INSIDE = {"__slots__", "__post_init__", "__repr__"}
 """Of a class; nobody calls them."""
 
-MADE_OTHERWISE = {"Channel", "Identity", "Listener", "MemoryStream", "Session"}
+MADE_OTHERWISE = {"Channel", "End", "Identity", "Listener", "MemoryStream", "Session"}
 """Whose constructors are for the package: a class method or a function of ours makes one."""
 
 

@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from e2ee import Event, Identity, MessageReceived, Peer, Session
 from e2ee.messages import WireModel, decode, decode_chat, decode_control, encode
-from e2ee.testing import strategies
+from e2ee.testing import message_strategies, strategies
 from e2ee.testing.attacker import Action, Piece, Side
 from e2ee.testing.pair import Pair
 
 WIRE: dict[str, st.SearchStrategy[Any]] = {
-    "certificates": strategies.certificates(),
-    "payloads": strategies.handshake_payloads(),
-    "control": strategies.control_messages(),
-    "chat": strategies.chat_messages(),
+    "certificates": message_strategies.certificates(),
+    "payloads": message_strategies.handshake_payloads(),
+    "control": message_strategies.control_messages(),
+    "chat": message_strategies.chat_messages(),
 }
 ALL = st.one_of(*WIRE.values())
 
 
-ANY = settings(deadline=None, database=None, phases=[Phase.generate])
+ANY = settings(max_examples=3000, deadline=None, database=None, phases=[Phase.generate])
 """To find an example, and not the smallest."""
 
 
@@ -42,12 +42,12 @@ def test_each_message_is_one_that_the_protocol_reads(message: WireModel) -> None
     assert decode(type(message), encode(message)) == message
 
 
-@given(strategies.control_messages())
+@given(message_strategies.control_messages())
 def test_each_control_message_is_read_as_one(message: WireModel) -> None:
     assert decode_control(encode(message)) == message
 
 
-@given(strategies.chat_messages())
+@given(message_strategies.chat_messages())
 def test_each_chat_message_is_read_as_one(message: WireModel) -> None:
     assert decode_chat(encode(message)) == message
 

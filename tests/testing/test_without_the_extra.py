@@ -20,11 +20,11 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("module", ["strategies", "machine"])
+@pytest.mark.parametrize("module", ["strategies", "message_strategies", "machine"])
 def test_what_needs_hypothesis_says_which_extra_to_install(module: str) -> None:
     ran = run(f"import e2ee.testing.{module}")
     assert ran.stderr.splitlines()[-1] == (
-        f"ModuleNotFoundError: e2ee.testing.{module} needs hypothesis: "
+        "ModuleNotFoundError: e2ee.testing's strategies and its machine need hypothesis: "
         "install e2ee-session[testing]"
     )
 
