@@ -87,6 +87,20 @@ async def test_many_tasks_may_send_on_a_channel_and_each_message_is_whole() -> N
         assert received == messages
 
 
+async def test_of_two_tasks_that_receive_none_takes_the_others_turn_for_the_end() -> None:
+    async with open_channels() as (alice, bob):
+        waiting = {asyncio.create_task(bob.receive()) for _ in range(3)}
+        received: set[bytes | None] = set()
+        for message in (b"one", b"two"):
+            await alice.send(message)
+        while len(received) < 2:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            received |= {task.result() for task in done}
+        assert received == {b"one", b"two"}
+        await alice.close()
+        assert [await task for task in waiting] == [None]
+
+
 async def test_a_channel_is_refused_to_another_thread_and_another_loop() -> None:
     async with open_channels() as (alice, bob):
 
