@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import os
 import pickle
 import threading
@@ -75,7 +76,7 @@ def test_calls_in_turn_may_come_from_any_thread() -> None:
 def test_tasks_of_one_loop_never_interrupt_a_session() -> None:
     """No method of it is a coroutine, so none of its calls can be under way when another begins."""
     methods = [getattr(Session, name) for name in dir(Session) if not name.startswith("_")]
-    assert not any(map(asyncio.iscoroutinefunction, methods))
+    assert not any(map(inspect.iscoroutinefunction, methods))
 
 
 async def test_many_tasks_may_send_on_a_channel_and_each_message_is_whole() -> None:
