@@ -2,14 +2,14 @@
 
 Everybody can compute them. So there are only any while pytest runs a test; sessions that are opened
 with them begin with other bytes than all others (SPEC.md section 4.1), which no peer takes; their
-KEM is none; and no identity made of them is written to a file.
+KEM is none; and no identity made of them is written to a file, or of any use after the block.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
@@ -53,6 +53,7 @@ def fixed_keys(seed: str) -> Iterator[None]:
         (MlKem768, "encapsulate", drawn.encapsulation),
         (MlKem768, "decapsulate", _decapsulate),
         (Identity, "save", _refuse_to_save),
+        (Identity, "__init__", drawn.noting(Identity.__init__)),
         (identity, "Ed25519PrivateKey", drawn.keys_of(Ed25519PrivateKey)),
         (identity, "X25519PrivateKey", drawn.keys_of(X25519PrivateKey)),
         (pake, "X25519PrivateKey", drawn.keys_of(X25519PrivateKey)),
@@ -62,7 +63,11 @@ def fixed_keys(seed: str) -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, value in replaced:
             stack.enter_context(patch.object(owner, name, value))
-        yield
+        try:
+            yield
+        finally:
+            for made in drawn.identities:
+                made.__class__ = _OutOfUse
 
 
 class _Drawn:
@@ -73,6 +78,8 @@ class _Drawn:
         self._count = 0
         self.secrets = SimpleNamespace(token_bytes=self.draw, choice=self._choice)
         """What a module takes for ``secrets``."""
+        self.identities: list[Identity] = []
+        """All that were made."""
 
     def draw(self, length: int) -> bytes:
         self._count += 1
@@ -87,6 +94,13 @@ class _Drawn:
         load = kind.from_private_bytes
         return SimpleNamespace(generate=lambda: load(self.draw(32)), from_private_bytes=load)
 
+    def noting(self, make: Callable[..., None]) -> Callable[..., None]:
+        def noted(made: Identity, *parts: Any) -> None:
+            make(made, *parts)
+            self.identities.append(made)
+
+        return noted
+
     # Not a KEM: whoever sees the public key and the ciphertext has the secret. The real one cannot
     # be given its randomness.
 
@@ -97,6 +111,15 @@ class _Drawn:
     def encapsulation(self, public_key: bytes) -> tuple[bytes, bytes]:
         ciphertext = self.draw(MlKem768.ciphertext_length)
         return ciphertext, _shared(public_key, ciphertext)
+
+
+class _OutOfUse(Identity):
+    """An identity of a block that has ended."""
+
+    __slots__ = ()
+
+    def handshake_payload(self, **_: object) -> NoReturn:
+        raise UsageError("this identity has fixed keys, and the block that it was made in is over")
 
 
 def _decapsulate(_kem: MlKem768, key: bytes, ciphertext: bytes) -> bytes:

@@ -92,6 +92,29 @@ def test_a_session_that_began_with_fixed_keys_takes_no_answer_outside_of_the_blo
         pair.initiator.session.receive_data(answer)
 
 
+def test_an_identity_with_fixed_keys_is_nobody_after_the_block() -> None:
+    with fixed_keys("seed"):
+        fixed = Identity.generate()
+    other = Identity.generate()
+    pair = Pair((Session.initiator(fixed), Session.responder(other)))
+    with pytest.raises(UsageError, match="block that it was made in is over"):
+        pair.deliver()
+    assert pair.responder.events == []
+    pair = Pair((Session.initiator(other), Session.responder(fixed)))
+    with pytest.raises(UsageError, match="block that it was made in is over"):
+        pair.deliver()
+    assert pair.initiator.events == []
+
+
+def test_an_identity_of_before_is_who_it_was() -> None:
+    before = Identity.generate()
+    with fixed_keys("seed"):
+        Identity.generate()
+    pair = Pair((Session.initiator(before), Session.responder(Identity.generate())))
+    pair.deliver()
+    assert pair.initiator.session.state is State.OPEN
+
+
 def test_an_identity_with_fixed_keys_is_not_saved(tmp_path: Path) -> None:
     with fixed_keys("seed"):
         identity = Identity.generate()
