@@ -197,8 +197,8 @@ async def connect(
     return await Channel.open(await connect_stream(host, port), session, timeouts=timeouts)
 
 
-class Listener:
-    """A server whose connections become authenticated channels. ``listen`` makes one."""
+class SocketListener:
+    """A server whose connections, on any kind of socket, become authenticated channels."""
 
     def __init__(
         self,
@@ -208,9 +208,9 @@ class Listener:
         on_failure: Callable[[str, E2EEError], None],
         timeouts: Timeouts,
         *,
-        mute: bool,
+        mute: bool = False,
     ) -> None:
-        self.port: int = sockets[0].getsockname()[1]
+        self._own_address = sockets[0].getsockname()
         self._sockets = sockets
         self._new_session = new_session
         self._on_channel = on_channel
@@ -247,9 +247,13 @@ class Listener:
             connection.setblocking(False)
             self._take(connection, address)
 
-    def _take(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        host = host_of(address[0])
-        task = asyncio.create_task(self._serve(connection, host, display_address(address)))
+    def _who(self, address: Any) -> tuple[str, str]:
+        """What counts as one host, and how a person is told of it: of who calls from there."""
+        raise NotImplementedError
+
+    def _take(self, connection: socket.socket, address: Any) -> None:
+        host, shown = self._who(address)
+        task = asyncio.create_task(self._serve(connection, host, shown))
         self._handshakes.add(task, host)
         self._tasks.add(task)
         task.add_done_callback(partial(self._forget, connection, host))
@@ -302,6 +306,18 @@ class Listener:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+class Listener(SocketListener):
+    """A server on TCP whose connections become authenticated channels. ``listen`` makes one."""
+
+    @property
+    def port(self) -> int:
+        """Of TCP; the one that the system chose, where it was to choose."""
+        return int(self._own_address[1])
+
+    def _who(self, address: Any) -> tuple[str, str]:
+        return host_of(address[0]), display_address(address)
+
+
 async def listen(
     new_session: Callable[[], Session],
     on_channel: Callable[[Channel], Awaitable[None]],
@@ -320,10 +336,16 @@ async def listen(
     age, whatever came: for sessions that take calls from contacts only (SPEC.md section 4.3).
     Raises AddressInUse, TransportError; UsageError for a port that does not exist.
     """
+    sockets = await listening_sockets(host, port)
+    return Listener(sockets, new_session, on_channel, on_failure, timeouts, mute=mute)
+
+
+async def listening_sockets(host: str | None, port: int) -> list[socket.socket]:
+    """As for ``listen``, and raises what it raises."""
     if not 0 <= port <= MAX_PORT:
         raise UsageError(f"a port is from 0 to {MAX_PORT}")
     try:
-        sockets = await _listening_sockets(host, port)
+        sockets = await _bound_sockets(host, port)
     except socket.gaierror:
         raise TransportError(f"the name {host!r} cannot be resolved to an address") from None
     except (OSError, UnicodeError) as error:
@@ -333,10 +355,10 @@ async def listen(
         raise TransportError(f"cannot listen on {where}: {_reason(error)}") from None
     for listening in sockets:
         listening.setblocking(False)
-    return Listener(sockets, new_session, on_channel, on_failure, timeouts, mute=mute)
+    return sockets
 
 
-async def _listening_sockets(host: str | None, port: int) -> list[socket.socket]:
+async def _bound_sockets(host: str | None, port: int) -> list[socket.socket]:
     if host is None:
         if not socket.has_dualstack_ipv6():
             return [socket.create_server(("", port), backlog=BACKLOG)]

@@ -6,13 +6,14 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from e2ee.errors import ProtocolError, TransportError
 from e2ee.testing.conformance import StreamConformance
-from e2ee.transport import Stream, memory, websocket
+from e2ee.transport import Stream, memory, unix, websocket
 from e2ee.transport.socket_stream import SocketStream
 from e2ee.transport.tcp import RESET_AT_CLOSE, TcpStream, connect_stream
 from e2ee.transport.websocket import OPTIONS, WebSocketStream
@@ -55,6 +56,24 @@ class TestTcp(StreamConformance):
         assert isinstance(one, SocketStream)
         connection = one._transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        one._transport.abort()
+
+
+class TestUnix(StreamConformance):
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"{folder}/socket")
+            server.listen()
+            client = await unix.connect_stream(f"{folder}/socket")
+            yield client, await accepted(server)
+
+    async def cut(self, one: Stream, other: Stream) -> None:
+        """Nothing resets a Unix socket but an end that goes with bytes it has not read."""
+        assert isinstance(one, SocketStream)
+        assert isinstance(other, SocketStream)
+        if not other._held_up:
+            await other.send(b"x")
         one._transport.abort()
 
 
