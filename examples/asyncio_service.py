@@ -22,11 +22,12 @@ async def serve(identity: Identity, clients: list[str]) -> None:
             async for message in channel:
                 await channel.send(message.upper())
 
-    listener = await tcp.listen(
-        lambda: Session.responder(identity, now=time.time()), answer, host="127.0.0.1"
-    )
-    print(listener.port, flush=True)
-    await asyncio.Event().wait()  # Until the program is stopped.
+    def session() -> Session:
+        return Session.responder(identity, now=time.time())
+
+    async with await tcp.listen(session, answer, host="127.0.0.1") as listener:
+        print(listener.port, flush=True)
+        await asyncio.Event().wait()  # Until the program is stopped.
 
 
 async def call(identity: Identity, service: str, port: int, text: str) -> None:

@@ -31,8 +31,9 @@ async def take(identity: Identity, sender: str, folder: Path) -> None:
     def session() -> Session:
         return Session.responder(identity, expected_peer=sender, now=time.time())
 
-    print((await tcp.listen(session, keep, host="127.0.0.1")).port, flush=True)
-    await asyncio.Event().wait()  # Until the program is stopped.
+    async with await tcp.listen(session, keep, host="127.0.0.1") as listener:
+        print(listener.port, flush=True)
+        await asyncio.Event().wait()  # Until the program is stopped.
 
 
 async def drop(identity: Identity, taker: str, port: int, path: Path) -> None:

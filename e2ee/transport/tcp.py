@@ -25,6 +25,7 @@ from e2ee.limits import MAX_PORT
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
+from e2ee.transport.serving import serve_stream
 from e2ee.transport.socket_stream import SocketStream, broken
 from e2ee.transport.stream import Stream
 
@@ -271,18 +272,14 @@ class SocketListener:
         _, stream = await loop.connect_accepted_socket(
             (lambda: _MuteStream(end)) if self._mute else SocketStream, connection
         )
-        try:
-            channel = await Channel.open(stream, self._new_session(), timeouts=self._timeouts)
-        except E2EEError as error:
-            self._on_failure(address, error)
-            return
-        self._handshakes.discard(task, host)
-        try:
-            await self._on_channel(channel)
-            with contextlib.suppress(E2EEError):
-                await channel.close()  # What it sent last arrives; failures were its to see.
-        finally:
-            await channel.abort()
+        await serve_stream(
+            stream,
+            self._new_session(),
+            on_failure=partial(self._on_failure, address),
+            on_authenticated=partial(self._handshakes.discard, task, host),
+            on_channel=self._on_channel,
+            timeouts=self._timeouts,
+        )
 
     def stop_accepting(self) -> None:
         """Take no more connections, and drop those that have not authenticated yet."""

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Self
 
-from e2ee.errors import ConnectFailed, TransportError
+from e2ee.errors import ConnectFailed, E2EEError, TransportError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
+from e2ee.transport.half_open import HalfOpen, host_of
+from e2ee.transport.serving import serve_stream
+from e2ee.transport.tcp import display_address, listening_sockets
 
 try:
     from websockets.asyncio.client import connect as connect_websocket
     from websockets.asyncio.connection import Connection
+    from websockets.asyncio.server import Server, ServerConnection, serve
     from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, WebSocketException
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "e2ee.transport.websocket needs the extra websocket: e2ee-session[websocket]",
         name=error.name,
     ) from None
+
+__all__ = ["OPTIONS", "Listener", "WebSocketStream", "connect", "connect_stream", "listen"]
 
 SENT_SIZE = 64 * 1024
 """Bytes of the stream in one message that we send."""
@@ -110,3 +118,89 @@ async def connect_stream(uri: str) -> WebSocketStream:
 async def connect(uri: str, session: Session, *, timeouts: Timeouts = Timeouts()) -> Channel:
     """Connect and shake hands. Raises ConnectFailed and what ``Channel.open`` raises."""
     return await Channel.open(await connect_stream(uri), session, timeouts=timeouts)
+
+
+class Listener:
+    """A WebSocket server whose connections become authenticated channels. ``listen`` makes one."""
+
+    def __init__(
+        self,
+        new_session: Callable[[], Session],
+        on_channel: Callable[[Channel], Awaitable[None]],
+        on_failure: Callable[[str, E2EEError], None],
+        timeouts: Timeouts,
+    ) -> None:
+        self.port = 0
+        self._new_session = new_session
+        self._on_channel = on_channel
+        self._on_failure = on_failure
+        self._timeouts = timeouts
+        self._handshakes = HalfOpen()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers: list[Server] = []
+
+    async def _listen(self, host: str | None, port: int) -> None:
+        sockets = await listening_sockets(host, port)
+        self.port = sockets[0].getsockname()[1]
+        for listening in sockets:
+            self._servers.append(
+                await serve(self._serve, sock=listening, open_timeout=CONNECT_TIMEOUT, **OPTIONS)
+            )
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        host = host_of(connection.remote_address[0])
+        self._tasks.add(task)
+        self._handshakes.add(task, host)
+        try:
+            await serve_stream(
+                WebSocketStream(connection),
+                self._new_session(),
+                on_failure=partial(self._on_failure, display_address(connection.remote_address)),
+                on_authenticated=partial(self._handshakes.discard, task, host),
+                on_channel=self._on_channel,
+                timeouts=self._timeouts,
+            )
+        finally:
+            self._handshakes.discard(task, host)
+            self._tasks.discard(task)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop accepting and end every channel."""
+        for server in self._servers:
+            server.close(close_connections=False)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # Who has connected and not even begun with HTTP is not waited for much longer.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_TIMEOUT):
+                for server in self._servers:
+                    await server.wait_closed()
+
+
+async def listen(
+    new_session: Callable[[], Session],
+    on_channel: Callable[[Channel], Awaitable[None]],
+    *,
+    host: str | None = None,
+    port: int = 0,
+    on_failure: Callable[[str, E2EEError], None] = lambda _address, _error: None,
+    timeouts: Timeouts = Timeouts(),
+) -> Listener:
+    """Listen for WebSockets at any path of ``ws://``; for ``wss://`` put a web server before it.
+
+    The rest is as for TCP, and raises the same. But all that comes by way of a web server is of
+    one host, of which there are at most 32 handshakes at a time.
+    """
+    listener = Listener(new_session, on_channel, on_failure, timeouts)
+    await listener._listen(host, port)  # noqa: SLF001 -- a constructor cannot wait
+    return listener

@@ -21,7 +21,10 @@ from tests.examples.conftest import EXAMPLES, Person, command, run
 People = tuple[Person, Person, Person]
 Start = Callable[..., str]
 
-SERVICES = ["asyncio_service", "threads_service", "trio_service"]
+SERVICES = [
+    *("asyncio_service", "threads_service", "trio_service"),
+    *("unix_service", "websocket_service"),
+]
 TESTED = {*SERVICES, "file_drop", "new_identity", "subprocess_pipes", "web_client", "web_relay"}
 SCREEN = 66
 """Lines."""
@@ -63,7 +66,8 @@ def serving(start: Start, people: People, tmp_path: Path) -> Callable[[str], str
         if example == "asyncio_service":
             known = tmp_path / "clients"
             known.write_text(client.id + "\n")
-        return start(example, "serve", service.file, known)
+        where = [tmp_path / "socket"] if example == "unix_service" else []
+        return start(example, "serve", service.file, known, *where)
 
     return begin
 

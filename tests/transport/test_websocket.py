@@ -9,8 +9,17 @@ from contextlib import asynccontextmanager
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from e2ee.errors import ConnectFailed, TransportError
-from e2ee.transport import websocket
+from e2ee import Identity, Session
+from e2ee.errors import (
+    AddressInUse,
+    ConnectFailed,
+    E2EEError,
+    NotE2EE,
+    ProtocolError,
+    TransportError,
+)
+from e2ee.transport import Channel, websocket
+from e2ee.transport.half_open import MAX_HANDSHAKES_OF_HOST
 from e2ee.transport.websocket import (
     MAX_RECEIVED_SIZE,
     OPTIONS,
@@ -169,6 +178,96 @@ async def test_a_close_that_cannot_leave_is_given_up(monkeypatch: pytest.MonkeyP
         await stream.close()
         assert stream._connection.transport.is_closing()
         connection.transport.abort()
+
+
+# The listener.
+
+
+CLIENT, SERVER = Identity.generate(), Identity.generate()
+
+
+@asynccontextmanager
+async def echo(
+    host: str | None = HERE, failures: list[tuple[str, E2EEError]] | None = None
+) -> AsyncIterator[int]:
+    def tell(where: str, error: E2EEError) -> None:
+        assert failures is not None, error
+        failures.append((where, error))
+
+    async def serve_echo(channel: Channel) -> None:
+        async for message in channel:
+            await channel.send(message)
+
+    async with await websocket.listen(
+        lambda: Session.responder(SERVER), serve_echo, host=host, on_failure=tell
+    ) as listener:
+        yield listener.port
+
+
+async def check_echo(address: str) -> None:
+    session = Session.initiator(CLIENT, expected_peer=SERVER.id)
+    async with await websocket.connect(address, session) as channel:
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+
+
+async def test_two_programs_talk_over_whatever_the_machine_has() -> None:
+    async with echo(None) as port:
+        await check_echo(f"ws://localhost:{port}/any/path")
+        await check_echo(f"ws://{HERE}:{port}")
+
+
+async def test_a_listener_ends_its_channels_at_once() -> None:
+    async with echo() as port:
+        channel = await websocket.connect(f"ws://{HERE}:{port}", Session.initiator(CLIENT))
+    with pytest.raises((ProtocolError, TransportError)):
+        await channel.receive()
+    await channel.abort()
+
+
+async def test_who_has_only_connected_does_not_keep_a_listener(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "GOODBYE_TIMEOUT", 0.1)
+    monkeypatch.setattr(websocket, "CONNECT_TIMEOUT", 0.5)
+    async with echo() as port:
+        reader, writer = await asyncio.open_connection(HERE, port)
+        await check_echo(f"ws://{HERE}:{port}")
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_port_that_is_taken_is_in_use() -> None:
+    async with echo() as port:
+        with pytest.raises(AddressInUse):
+            await websocket.listen(
+                lambda: Session.responder(SERVER), Channel.close, host=HERE, port=port
+            )
+        await check_echo(f"ws://{HERE}:{port}")
+
+
+async def test_a_client_that_speaks_something_else_is_told_of() -> None:
+    failures: list[tuple[str, E2EEError]] = []
+    async with echo(failures=failures) as port:
+        stream = await connect_stream(f"ws://{HERE}:{port}")
+        await stream.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while await stream.receive():
+            pass
+        await stream.close()
+        await check_echo(f"ws://{HERE}:{port}")
+    ((where, error),) = failures
+    assert where.startswith(f"{HERE}:")
+    assert isinstance(error, NotE2EE)
+
+
+async def test_no_more_of_one_host_than_its_limit_are_half_open_and_the_oldest_go_first() -> None:
+    async with echo() as port:
+        address = f"ws://{HERE}:{port}"
+        silent = [await connect_stream(address) for _ in range(MAX_HANDSHAKES_OF_HOST)]
+        await check_echo(address)
+        assert await silent[0].receive() == b""
+        for stream in silent:
+            await stream.close()
 
 
 async def test_without_the_extra_the_error_says_which_one_is_missing() -> None:

@@ -1,0 +1,36 @@
+"""What a listener of any kind does with a stream that somebody has opened to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from e2ee.errors import E2EEError
+from e2ee.session import Session
+from e2ee.transport.channel import Channel, Timeouts
+from e2ee.transport.stream import Stream
+
+
+async def serve_stream(
+    stream: Stream,
+    session: Session,
+    *,
+    on_failure: Callable[[E2EEError], None],
+    on_authenticated: Callable[[], None],
+    on_channel: Callable[[Channel], Awaitable[None]],
+    timeouts: Timeouts,
+) -> None:
+    """From the handshake to the close. One of the first two is called, and then nothing or the
+    third, for as long as it likes."""
+    try:
+        channel = await Channel.open(stream, session, timeouts=timeouts)
+    except E2EEError as error:
+        on_failure(error)
+        return
+    on_authenticated()
+    try:
+        await on_channel(channel)
+        with contextlib.suppress(E2EEError):
+            await channel.close()  # What it sent last arrives; failures were its to see.
+    finally:
+        await channel.abort()
