@@ -1,4 +1,4 @@
-"""What every Stream must do, as checks for a transport of your own.
+"""What every Stream must do, as checks for a transport of your own. SPEC.md section 1.
 
 A subclass says how a connected pair is made and how its connection is cut. pytest finds the checks
 by their names if the subclass has a name that it looks for; they need no plugin for asyncio::
@@ -57,20 +57,26 @@ class StreamConformance:
     # Bytes.
 
     def test_bytes_arrive_whole_and_in_order(self) -> None:
+        """In pieces from one byte to some hundred thousand, and then the end."""
         chance = random.Random(1)
         sizes = (1, 2, 65_536, 300_000, 1, 999, 17)
         self._check(lambda one, other: _carry(one, other, [*map(chance.randbytes, sizes)]))
 
     def test_one_byte_at_a_time_arrives(self) -> None:
+        """Each of the 256 bytes, twice, in a piece of its own."""
         self._check(lambda one, other: _carry(one, other, [bytes([i]) for i in range(256)] * 2))
 
     def test_a_large_piece_arrives(self) -> None:
+        """8 MiB in one call, which is more than a stream may hold."""
         self._check(lambda one, other: _carry(one, other, [_BLOCK * 128]))
 
     def test_the_other_direction_works_too(self) -> None:
+        """The two ends need not be alike."""
         self._check(lambda one, other: _carry(other, one, [b"back", _BLOCK * 8]))
 
     def test_both_directions_work_at_once(self) -> None:
+        """3 MiB each way; one that waits for the other would never end."""
+
         async def check(one: Stream, other: Stream) -> None:
             size = 3 * _MIB
             here, there, *_ = await asyncio.gather(
@@ -109,6 +115,8 @@ class StreamConformance:
     # Waiting.
 
     def test_receive_waits_until_there_is_something(self) -> None:
+        """It neither gives nothing nor raises while there is nothing."""
+
         async def check(one: Stream, other: Stream) -> None:
             waiting = asyncio.create_task(other.receive())
             assert await _waits(waiting), f"receive gave {waiting.result()!r}, and nothing was sent"
@@ -118,6 +126,8 @@ class StreamConformance:
         self._check(check)
 
     def test_send_waits_while_nobody_reads(self) -> None:
+        """Back-pressure: a peer that does not read must not fill our memory."""
+
         async def check(one: Stream, other: Stream) -> None:
             sent, sending = await self._fill(one)
             received = 0
@@ -128,6 +138,8 @@ class StreamConformance:
         self._check(check)
 
     def test_receive_works_while_send_waits(self) -> None:
+        """Two ends that both send, and wait for room, must not block each other."""
+
         async def check(one: Stream, other: Stream) -> None:
             sent, sending = await self._fill(one)
             await other.send(b"still here")
@@ -140,6 +152,8 @@ class StreamConformance:
     # Cancellation.
 
     def test_a_cancelled_receive_loses_nothing(self) -> None:
+        """It may be given a time limit, and be called again."""
+
         async def check(one: Stream, other: Stream) -> None:
             for pause in (0, 0, 0.01, _SETTLED):
                 waiting = asyncio.create_task(other.receive())
@@ -151,6 +165,8 @@ class StreamConformance:
         self._check(check)
 
     def test_a_receive_that_is_cancelled_as_bytes_come_loses_nothing(self) -> None:
+        """At whatever moment it is cancelled."""
+
         async def check(one: Stream, other: Stream) -> None:
             sent, received = bytes(range(50)), b""
             for turn in sent:
@@ -168,6 +184,8 @@ class StreamConformance:
         self._check(check)
 
     def test_what_arrives_of_a_cancelled_send_is_its_beginning(self) -> None:
+        """Not its end, and nothing twice."""
+
         async def check(one: Stream, other: Stream) -> None:
             sending = asyncio.create_task(one.send(_BLOCK * (self.most_on_the_way // len(_BLOCK))))
             assert await _waits(sending), "a send of more than may be on the way did not wait"
@@ -179,6 +197,8 @@ class StreamConformance:
     # The end.
 
     def test_the_end_is_told_again_and_again(self) -> None:
+        """After all that came before it."""
+
         async def check(one: Stream, other: Stream) -> None:
             await one.send(b"last words")
             closing = asyncio.create_task(one.close())
@@ -190,6 +210,8 @@ class StreamConformance:
         self._check(check)
 
     def test_a_receive_that_waits_is_told_the_end(self) -> None:
+        """As it comes."""
+
         async def check(one: Stream, other: Stream) -> None:
             waiting = asyncio.create_task(other.receive())
             assert await _waits(waiting)
@@ -199,6 +221,8 @@ class StreamConformance:
         self._check(check)
 
     def test_closing_loses_nothing_that_send_has_taken(self) -> None:
+        """The last words of a session are its close, and must arrive."""
+
         async def check(one: Stream, other: Stream) -> None:
             async def say_and_leave() -> None:
                 await one.send(_BLOCK)
@@ -213,6 +237,8 @@ class StreamConformance:
         self._check(check)
 
     def test_closing_is_done_once_however_often_it_is_asked_for(self) -> None:
+        """At once or later, before or after the other end."""
+
         async def check(one: Stream, other: Stream) -> None:
             await asyncio.gather(one.close(), one.close())
             await one.close()
@@ -223,12 +249,16 @@ class StreamConformance:
         self._check(check)
 
     def test_both_may_close_at_once(self) -> None:
+        """Neither waits for the other."""
+
         async def check(one: Stream, other: Stream) -> None:
             await asyncio.gather(one.close(), other.close())
 
         self._check(check)
 
     def test_closing_does_not_wait_for_the_other_end(self) -> None:
+        """One that reads nothing must not keep us."""
+
         async def check(one: Stream, other: Stream) -> None:
             _, sending = await self._fill(one)
             await _cancel(sending)
@@ -243,6 +273,8 @@ class StreamConformance:
     # Failure.
 
     def test_a_cut_fails_a_receive_that_waits(self) -> None:
+        """With TransportError."""
+
         async def check(one: Stream, other: Stream) -> None:
             waiting = asyncio.create_task(other.receive())
             assert await _waits(waiting)
@@ -261,6 +293,8 @@ class StreamConformance:
         self._check(check)
 
     def test_a_cut_fails_a_send(self) -> None:
+        """With TransportError, if not the first, then one soon after."""
+
         async def check(one: Stream, other: Stream) -> None:
             await self.cut(one, other)
             await _fails("send", lambda: self._send_on(other))
@@ -268,6 +302,8 @@ class StreamConformance:
         self._check(check)
 
     def test_a_cut_fails_a_send_that_waits(self) -> None:
+        """With TransportError."""
+
         async def check(one: Stream, other: Stream) -> None:
             _, sending = await self._fill(other)
             await self.cut(one, other)
@@ -276,6 +312,8 @@ class StreamConformance:
         self._check(check)
 
     def test_sending_to_one_that_has_closed_fails_in_the_end(self) -> None:
+        """With TransportError, before more is sent than may be on the way."""
+
         async def check(one: Stream, other: Stream) -> None:
             await other.close()
             await _fails("send", lambda: self._send_on(one))
@@ -285,6 +323,8 @@ class StreamConformance:
     # All of it.
 
     def test_a_channel_lives_on_it(self) -> None:
+        """A handshake, messages from nothing to 2 MiB there and back, and the close."""
+
         async def check(one: Stream, other: Stream) -> None:
             caller, answerer = Identity.generate(), Identity.generate()
             session = Session.initiator(caller, expected_peer=answerer.id)

@@ -1,4 +1,4 @@
-"""Unix sockets: client and server on one machine, by the path of a file."""
+"""Unix sockets: client and server on one machine, by the path of a file. SPEC.md section 1."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ class Listener(SocketListener):
         return "", self.path  # The system tells nothing of who calls.
 
     def stop_accepting(self) -> None:
+        """As for TCP, and remove the file."""
         if self._sockets:
             with contextlib.suppress(OSError):
                 # Another program may have put its own there.

@@ -2,6 +2,7 @@
 
 Binary messages carry the bytes of the stream; where one of them ends means nothing. What is between
 the two ends, such as a web server, sees the sizes and times of records, and nothing else.
+SPEC.md section 1.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class WebSocketStream:
         self._connection = connection
 
     async def receive(self) -> bytes:
+        """As every stream: at least one byte, or b"" at the end. Raises TransportError."""
         try:
             while True:
                 message = await self._connection.recv()
@@ -75,6 +77,7 @@ class WebSocketStream:
             raise _broken(error) from None
 
     async def send(self, data: bytes) -> None:
+        """As every stream: any number of bytes. Raises TransportError."""
         try:
             for at in range(0, len(data), SENT_SIZE):
                 await self._connection.send(data[at : at + SENT_SIZE])
@@ -82,6 +85,7 @@ class WebSocketStream:
             raise _broken(error) from None
 
     async def close(self) -> None:
+        """As every stream: the other end is told, and not waited for."""
         transport = self._connection.transport
         try:
             # Only a send that was given up leaves something here, and a stuck peer would hold it.
