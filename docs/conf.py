@@ -39,7 +39,10 @@ autodoc_preserve_defaults = True
 nitpicky = True
 # Names of others: a build needs no network, so it cannot look them up.
 nitpick_ignore_regex = [
-    ("py:.*", r"(annotated_types|asyncio|collections|contextlib|cryptography|os|socket)\..*"),
+    (
+        "py:.*",
+        r"(annotated_types|asyncio|collections|contextlib|cryptography|os|socket|websockets)\..*",
+    ),
     ("py:.*", r"e2ee\..*\.T"),  # a type variable
     ("py:.*", r"e2ee\.primitives\..*"),  # what a protocol's name stands for, and nobody calls
 ]

@@ -29,7 +29,7 @@ from e2ee.transport.serving import serve_stream
 from e2ee.transport.socket_stream import SocketStream, broken
 from e2ee.transport.stream import Stream
 
-__all__ = ["Listener", "TcpStream", "connect", "connect_stream", "listen"]
+__all__ = ["Listener", "SocketListener", "TcpStream", "connect", "connect_stream", "listen"]
 
 CHUNK = 256 * 1024
 """Bytes that one read takes at most."""
@@ -199,7 +199,10 @@ async def connect(
 
 
 class SocketListener:
-    """A server whose connections, on any kind of socket, become authenticated channels."""
+    """A server whose connections, on any kind of socket, become authenticated channels.
+
+    The ``Listener`` of TCP and that of Unix sockets are such; it cannot be made by itself.
+    """
 
     def __init__(
         self,

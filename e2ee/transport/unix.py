@@ -14,12 +14,13 @@ from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.socket_stream import SocketStream
+from e2ee.transport.stream import Stream
 from e2ee.transport.tcp import ACCEPT_PAUSE, BACKLOG, CONNECT_TIMEOUT, SocketListener
 
 __all__ = ["Listener", "connect", "connect_stream", "listen"]
 
 
-async def connect_stream(path: str | os.PathLike[str]) -> SocketStream:
+async def connect_stream(path: str | os.PathLike[str]) -> Stream:
     """Connect to who listens at this path. Raises ConnectFailed."""
     connection = socket.socket(socket.AF_UNIX)
     try:

@@ -34,6 +34,7 @@ PUBLIC = (
         f"e2ee.testing.{name}"
         for name in (
             "attacker",
+            "conformance",
             "fixed_keys",
             "machine",
             "pair",
@@ -45,12 +46,16 @@ PUBLIC = (
     "e2ee.transport",
     "e2ee.transport.memory",
     "e2ee.transport.tcp",
+    "e2ee.transport.unix",
+    "e2ee.transport.websocket",
 )
 
 INSIDE = {"__slots__", "__post_init__", "__repr__"}
 """Of a class; nobody calls them."""
 
-MADE_OTHERWISE = {"Channel", "End", "Identity", "Listener", "MemoryStream", "Session"}
+MADE_OTHERWISE = {
+    *("Channel", "End", "Identity", "Listener", "MemoryStream", "Session", "SocketListener"),
+}
 """Whose constructors are for the package: a class method or a function of ours makes one."""
 
 
