@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import Figures
-from benchmarks.report import BEGIN, END, long, replace_in, short
-from benchmarks.rows import ROWS, Better
+from benchmarks.figures import Figures, merged
+from benchmarks.report import BEGIN, END, long, replace_in, short, time
+from benchmarks.rounds import in_batches
+from benchmarks.rows import ROWS, Better, Row
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,6 +47,36 @@ def test_the_same_figures_give_the_same_chart() -> None:
 
 def test_figures_are_read_as_they_were_written() -> None:
     assert Figures.from_json(figures().to_json()).found == figures().found
+
+
+@pytest.mark.parametrize(("better", "median"), [(Better.FASTER, 0.5), (Better.SHORTER, 2)])
+def test_a_ratio_is_taken_within_a_round(better: Better, median: float) -> None:
+    one = {"e2ee": [2.0, 20.0], "ssl": [1.0, 10.0]}
+    other = {"e2ee": [8.0], "ssl": [1.0]}
+    found = Figures({"warm": merged([{"bulk": one}, {"bulk": other}])})
+    spread = found.ratio(Row("", "warm", "bulk", "ssl", better=better))
+    assert spread.median == median
+    assert spread.processes == (median, {0.5: 1 / 8, 2: 8}[median])
+    assert found.seconds("warm", "bulk", "e2ee") == 8
+
+
+def test_batches_are_never_larger_and_make_up_the_number() -> None:
+    batches: list[int] = []
+
+    def note(number: int) -> float:
+        batches.append(number)
+        return number
+
+    assert in_batches(note, 4)(10) == 10
+    assert batches == [4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(12.34, "12.3 s"), (0.001234, "1.23 ms"), (0.0001234, "123 µs"), (1.5e-9, "1.50 ns")],
+)
+def test_times_have_the_unit_that_fits(seconds: float, text: str) -> None:
+    assert time(seconds) == text
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, END, f"{END}{BEGIN}"])
