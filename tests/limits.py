@@ -429,6 +429,7 @@ PACE = {
         "READ_SIZE",
         "CHUNK",
         "PIECE",
+        "COPIED",
         "GRACE",
         "SENT_SIZE",
         "BACKLOG",

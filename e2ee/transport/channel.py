@@ -49,6 +49,10 @@ CLOSING_HIGH_WATER = 64 * 1024 * 1024
 """The same bytes once our close is sent: what was on its way may come in, so that the peer's close,
 which is behind it, is not held up by an application that receives no more."""
 
+COPIED = 16 * 1024
+"""Bytes waiting for the stream below which they are copied together, as that takes less time than
+to take them where they are."""
+
 MESSAGE_OVERHEAD = 128
 """Bytes that a message of any length counts more than it holds: empty ones take memory too."""
 
@@ -473,25 +477,30 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         if self.ended or self._held_up:
             return
         try:
-            while not self._held_up and (data := self.session.buffer_to_send()):
-                self._transport.write(data)
-                self._last_sent = self.loop.time()
+            if self.sending_size < COPIED:
+                if data := self.session.data_to_send():
+                    self._transport.write(data)
+            else:
+                while not self._held_up and (piece := self.session.buffer_to_send()):
+                    self._transport.write(piece)
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody may wait for ever
             self.end(error)
-            return
-        if not self._held_up:
-            self._when_all_has_left()
+        else:
+            self._count_what_has_left()
 
-    def _when_all_has_left(self) -> None:
-        self.sending_size = 0
-        _wake(self.senders)
-        if self._transport.is_closing():
+    def _count_what_has_left(self) -> None:
+        if self._held_up:
             return
-        if self._completed is not None and not self._opened:
-            self._opened = True
-            _wake(self.receivers)
-        if self._finished:
-            self.end(None)
+        self._last_sent = self.loop.time()
+        self.sending_size = 0
+        if self.senders:
+            _wake(self.senders)
+        if (self._finished or not self._opened) and not self._transport.is_closing():
+            if self._completed is not None and not self._opened:
+                self._opened = True
+                _wake(self.receivers)
+            if self._finished:
+                self.end(None)
 
     def pause_writing(self) -> None:
         self._held_up = True
