@@ -57,9 +57,9 @@ class CipherState(Uncopyable):
         return ciphertext
 
     def encrypt_in_place(self, message: memoryview) -> None:
-        """Seal all but the last 16 bytes of ``message`` where they are; the tag goes behind them.
+        """Seal all but the last 16 bytes of ``message``, at most 65,535, where they are.
 
-        Raises as ``encrypt_with_ad``.
+        The last 16 become the tag. Raises UsageError or NonceExhausted, as ``encrypt_with_ad``.
         """
         nonce = self._nonce
         if (

@@ -9,6 +9,7 @@ import os
 import resource
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Self
@@ -198,7 +199,7 @@ async def connect(
     return await Channel.open(await connect_stream(host, port), session, timeouts=timeouts)
 
 
-class SocketListener:
+class SocketListener(ABC):
     """A server whose connections, on any kind of socket, become authenticated channels.
 
     The ``Listener`` of TCP and that of Unix sockets are such; it cannot be made by itself.
@@ -251,9 +252,9 @@ class SocketListener:
             connection.setblocking(False)
             self._take(connection, address)
 
+    @abstractmethod
     def _who(self, address: Any) -> tuple[str, str]:
         """What counts as one host, and how a person is told of it: of who calls from there."""
-        raise NotImplementedError
 
     def _take(self, connection: socket.socket, address: Any) -> None:
         host, shown = self._who(address)
@@ -341,7 +342,7 @@ async def listen(
 
 
 async def listening_sockets(host: str | None, port: int) -> list[socket.socket]:
-    """As for ``listen``, and raises what it raises."""
+    """As for ``listen``. Raises AddressInUse, TransportError, UsageError."""
     if not 0 <= port <= MAX_PORT:
         raise UsageError(f"a port is from 0 to {MAX_PORT}")
     try:
