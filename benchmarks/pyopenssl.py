@@ -11,6 +11,7 @@ from OpenSSL import SSL, crypto
 from benchmarks.certificates import new_certificate
 from benchmarks.tls import CIPHER_SUITE
 
+KEY_AGREEMENT = "X25519MLKEM768"
 HANDSHAKE = 2**14
 """Bytes; no message of a handshake here has so many."""
 
@@ -35,8 +36,8 @@ class PyOpenSsl:
         client, server = self.connect()
         if client.get_cipher_name() != CIPHER_SUITE or not server.get_peer_certificate():
             raise RuntimeError("pyOpenSSL did not connect as the report says")
-        self.group: str = client.get_group_name()
-        """The key agreement."""
+        if client.get_group_name() != KEY_AGREEMENT:
+            raise RuntimeError(f"pyOpenSSL agrees on keys by {client.get_group_name()}")
 
     def connect(self) -> tuple[Any, Any]:
         """A client and a server, connected."""
