@@ -427,7 +427,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
     def _deliver(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
-                case MessageReceived(data):
+                case MessageReceived():
+                    data = event.data
                     self.received.append(data)
                     self.received_size += len(data) + MESSAGE_OVERHEAD
                     self.used_since_refresh = True
@@ -441,7 +442,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
                 case Closed():
                     self._finished = True
                     self._transport.pause_reading()
-        if self.received:
+        if self.receivers and self.received:
             _wake(self.receivers)
         if self.received_size >= RECEIVE_HIGH_WATER:
             self.make_room()
@@ -480,6 +481,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
             if self.sending_size < COPIED:
                 if data := self.session.data_to_send():
                     self._transport.write(data)
+                elif not self.sending_size and self._opened and not self._finished:
+                    return
             else:
                 while not self._held_up and (piece := self.session.buffer_to_send()):
                     self._transport.write(piece)

@@ -123,7 +123,8 @@ PLAIN = (
     "events", "file_events", "file_messages", "file_receiver", "file_sender", "file_transfer",
     "journal", "messages", "nearby_tag", "opening.KnownDevice", "primitives.RunningHash",
     "safety_number", "transport.half_open", "transport.socket_stream",
-    "transport.stream_transport.StreamProtocol", "transport.tcp", "transport.websocket",
+    "transport.stream_transport.StreamProtocol", "transport.tcp", "transport.unix",
+    "transport.websocket",
 )  # fmt: skip
 """Of what is said, of what everybody may know, and of a stream's bytes: no key enters these."""
 
