@@ -209,26 +209,40 @@ class Session(Uncopyable):
         an ``asyncio.BufferedProtocol`` has. ``size_hint`` -- how many bytes may come, -1 where that
         is not known; there may be room for less. The view is good until the next call.
         """
-        with self._one_at_a_time:
-            self._check_alive()
+        try:
+            self._one_at_a_time.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            if self._error is not None or self._process is not _uncopyable._process:  # noqa: SLF001
+                self._check_alive()
             wanted = max(self._buffer_length, min(size_hint, MAX_BUFFER_LENGTH))
             if len(self._buffer) < wanted:
                 self._buffer = bytearray(wanted)
             return memoryview(self._buffer)
+        finally:
+            self._one_at_a_time.append(None)
 
     def buffer_updated(self, length: int) -> list[Event]:
         """Process the first ``length`` bytes of ``get_buffer``'s memory, as ``receive_data``."""
-        with self._one_at_a_time:
-            self._check_alive()
+        try:
+            self._one_at_a_time.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            if self._error is not None or self._process is not _uncopyable._process:  # noqa: SLF001
+                self._check_alive()
             buffer = self._buffer
             if not 0 <= length <= len(buffer):
                 raise UsageError(f"there is no buffer of {length} bytes; call get_buffer first")
             if length == len(buffer):
                 self._buffer_length = min(2 * length, MAX_BUFFER_LENGTH)
-            elif length <= MIN_BUFFER_LENGTH:
+            elif length < MIN_BUFFER_LENGTH:
                 # There may be no more for a long time.
                 self._buffer, self._buffer_length = bytearray(), MIN_BUFFER_LENGTH
             return self._receive(memoryview(buffer)[:length])
+        finally:
+            self._one_at_a_time.append(None)
 
     def _receive(self, data: bytes | memoryview) -> list[Event]:
         events: list[Event] = []
@@ -332,11 +346,23 @@ class Session(Uncopyable):
         It saves the copies that ``data_to_send`` makes of large messages: call it until nothing
         comes. What a view shows stays as it is while there is a view of it.
         """
-        with self._one_at_a_time:
-            unsent = self._take_unsent()
-            if unsent or self._layer is None:
-                return unsent
-            return self._do(self._layer.take_piece)
+        try:
+            self._one_at_a_time.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            layer = self._layer
+            if layer is None or self._unsent or self._process is not _uncopyable._process:  # noqa: SLF001
+                unsent = self._take_unsent()
+                if unsent or layer is None:
+                    return unsent
+            try:
+                return layer.take_piece()
+            except BaseException:
+                self._drop(_interrupted())
+                raise
+        finally:
+            self._one_at_a_time.append(None)
 
     def _take_unsent(self) -> bytes:
         """What is left of the opening, or its refusal. Raises what ended the session."""

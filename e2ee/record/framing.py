@@ -49,8 +49,7 @@ class RecordReader:
         Raises InvalidLength, UnexpectedMessage, and what ``take`` raises.
         """
         at, end = 0, len(data)
-        if end > SMALL_CHUNK_LENGTH:
-            data = memoryview(data)
+        data = memoryview(data) if end > SMALL_CHUNK_LENGTH else bytes(data)
         while self._partial and at < end:
             missing = self._missing()
             self._partial += data[at : at + missing]

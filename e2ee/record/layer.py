@@ -193,21 +193,24 @@ class RecordLayer(Uncopyable):
 
     def take(self) -> bytes:
         """Everything to be sent now."""
-        self._seal_the_rest()
+        if self._pending:
+            self._seal_pending()
+        if self._pong_due:
+            self._seal_pong()
         return self._outbox.take()
 
     def take_piece(self) -> bytes | memoryview:
         """The first of it that is in one piece; b"" where nothing is left."""
-        self._seal_the_rest()
-        return self._outbox.take_piece()
-
-    def _seal_the_rest(self) -> None:
         if self._pending:
             self._seal_pending()
         if self._pong_due:
-            self._pong_due = False
-            if self.state is State.OPEN:
-                self._seal_control(Pong())
+            self._seal_pong()
+        return self._outbox.take_piece()
+
+    def _seal_pong(self) -> None:
+        self._pong_due = False
+        if self.state is State.OPEN:
+            self._seal_control(Pong())
 
     def close(self) -> None:
         """Send our close; nothing is sent after it. Does nothing the second time."""

@@ -22,61 +22,74 @@ class Outbox:
 
     def __init__(self) -> None:
         self._pieces: list[bytes | memoryview] = []
-        """If the last is a view, it is of ``_block``, from the first record to ``_end``."""
         self._block: bytearray | None = None
         self._end = FIRST_RECORD
+        """Of the records in the block that wait behind the pieces; there are some if it is above
+        FIRST_RECORD."""
 
     def add(self, record: bytes) -> None:
         """Put a small record last."""
-        pieces = self._pieces
-        if not pieces:
-            self._block = None  # There may be small ones only for a long time.
-        elif type(pieces[-1]) is memoryview and self._end + len(record) <= BLOCK_LENGTH:
+        if self._end > FIRST_RECORD:
             # Or every large one between two small ones would have a block for itself.
-            self.room(len(record))[:] = record
-            self.fill(len(record))
-            return
-        pieces.append(record)
+            end = self._end + len(record)
+            if end <= BLOCK_LENGTH:
+                assert self._block is not None
+                self._block[self._end : end] = record
+                self._end = end
+                return
+            self._pieces.append(self._filled())
+        self._pieces.append(record)
 
     def room(self, length: int) -> memoryview:
         """Memory of this length, at most a record's, in which the next record can be made."""
-        pieces = self._pieces
-        if not (pieces and type(pieces[-1]) is memoryview and self._end + length <= BLOCK_LENGTH):
-            self._begin_block()
-        return memoryview(self._block)[self._end : self._end + length]  # type: ignore[arg-type]
+        if self._end + length > BLOCK_LENGTH:
+            self._pieces.append(self._filled())
+        if self._end == FIRST_RECORD or self._block is None:
+            self._block = self._empty_block()
+        return memoryview(self._block)[self._end : self._end + length]
 
     def fill(self, length: int) -> None:
         """Put last what has been made in ``room``."""
-        if self._end > FIRST_RECORD:
-            self._pieces.pop()
         self._end += length
-        self._pieces.append(memoryview(self._block)[FIRST_RECORD : self._end])  # type: ignore[arg-type]
 
-    def _begin_block(self) -> None:
+    def _filled(self) -> memoryview:
+        assert self._block is not None
+        filled = memoryview(self._block)[FIRST_RECORD : self._end]
         self._end = FIRST_RECORD
-        if self._block is not None:
+        return filled
+
+    def _empty_block(self) -> bytearray:
+        block = self._block
+        if block is not None:
             try:
-                self._block.pop()  # Refused while there is a view of it.
-                self._block.append(0)
+                block.append(block.pop())  # Refused while there is a view of it.
             except BufferError:
-                self._block = None
-        if self._block is None:
-            self._block = bytearray(BLOCK_LENGTH)
+                pass
+            else:
+                return block
+        return bytearray(BLOCK_LENGTH)
 
     def take(self) -> bytes:
         """All of it."""
-        data = b"".join(self._pieces)
-        self._pieces.clear()
+        pieces = self._pieces
+        if self._end > FIRST_RECORD:
+            pieces.append(self._filled())
+        else:
+            self._block = None  # There may be small ones only for a long time.
+        data = b"".join(pieces)
+        pieces.clear()
         return data
 
     def take_piece(self) -> bytes | memoryview:
         """As much as comes first without a copy of anything large; b"" where nothing is left."""
         pieces = self._pieces
+        if not pieces:
+            return self._filled() if self._end > FIRST_RECORD else b""
         small = 0
         while small < len(pieces) and type(pieces[small]) is bytes:
             small += 1
         if small == 0:
-            return pieces.pop(0) if pieces else b""
+            return pieces.pop(0)
         piece = b"".join(pieces[:small])
         del pieces[:small]
         return piece
