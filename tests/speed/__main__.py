@@ -1,6 +1,7 @@
 """``python -m tests.speed`` compares counts with ``figures.json``; ``--write`` renews them.
 
-The figures belong to one minor version of Python: write them with each.
+``--where "seal 64 B"`` prints in which functions the instructions of one operation are. The figures
+to one minor version of Python: write them with each.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.speed.counting import Counts, count
+from tests.speed.counting import Counts, count, instructions_by_function
 from tests.speed.gate import excess
 from tests.speed.operations import operations
 
@@ -20,6 +21,12 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def main() -> None:
     with operations() as all_of_them:
+        if sys.argv[1:2] == ["--where"]:
+            for function, instructions in instructions_by_function(
+                all_of_them[sys.argv[2]]
+            ).most_common():
+                print(f"{instructions:5} {function}")
+            return
         found = {name: count(operation) for name, operation in all_of_them.items()}
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     if "--write" in sys.argv:

@@ -54,6 +54,26 @@ def count(operation: Callable[[], object]) -> Counts:
         gc.enable()
 
 
+def instructions_by_function(operation: Callable[[], object]) -> Counter[str]:
+    """In which functions the instructions of one run are."""
+    found: Counter[str] = Counter()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            found[frame.f_code.co_qualname] += 1
+        return trace
+
+    for _ in range(WARM):
+        operation()
+    sys.settrace(trace)
+    try:
+        operation()
+    finally:
+        sys.settrace(None)
+    return found
+
+
 def _primitives(operation: Callable[[], object]) -> dict[str, int]:
     calls: Counter[str] = Counter()
 
