@@ -158,7 +158,7 @@ class Session(Uncopyable):
         a contact gets a byte. The other parameters are as for ``initiator``. Raises InvalidId,
         UsageError.
         """
-        _check_kinds((identity, Identity), (limits, Limits), (padding, Padding))
+        _check_kinds((identity, Identity), (limits, Limits), (padding, Padding), (suites, Sequence))
         _check_kinds(*((suite, Suite) for suite in suites))
         if any(suite.approach is not Approach.MEETING for suite in suites):
             raise UsageError("suites are those of first meetings; give admit, links or code")

@@ -30,7 +30,7 @@ OF_INITIATORS: dict[str, list[Any]] = {
     "invitation": ["4-acrobat-velcro-sugar", b"link", 5, PHRASE],
 }
 OF_RESPONDERS: dict[str, list[Any]] = {
-    "suites": [[1], ["hybrid"], [None], PHRASE],
+    "suites": [HYBRID_AESGCM, None, 5, [1], ["hybrid"], [None], PHRASE],
     "admit": [True, 5, BOB, PHRASE],
     "links": [[], "e2ee:invite1", object(), PHRASE],
     "code": ["4-acrobat-velcro-sugar", SpokenCode(4, ["acrobat", "velcro", "sugar"]), 5, PHRASE],
