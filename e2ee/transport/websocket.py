@@ -45,13 +45,16 @@ CONNECT_TIMEOUT = 10.0
 GOODBYE_TIMEOUT = 1.0
 """Seconds for the last bytes to leave, and for TLS to end, once a stream is closed."""
 
+_HELD = 1
+"""Bytes that may still be held back. With 0 asyncio's TLS would never say that there is room."""
+
 OPTIONS: dict[str, Any] = {
     "compression": None,  # Ciphertext only grows by it.
     "ping_interval": None,  # The channel asks for signs of life.
     "close_timeout": GOODBYE_TIMEOUT,
     "max_size": MAX_RECEIVED_SIZE,
     "max_queue": 4,
-    "write_limit": 0,  # What ``send`` has taken is the system's when it returns.
+    "write_limit": _HELD,  # What ``send`` has taken is the system's when it returns.
 }
 """How ``websockets`` is to be asked for a connection that becomes a stream."""
 
@@ -89,7 +92,7 @@ class WebSocketStream:
         transport = self._connection.transport
         try:
             # Only a send that was given up leaves something here, and a stuck peer would hold it.
-            if not transport.get_write_buffer_size():
+            if transport.is_closing() or transport.get_write_buffer_size() <= _HELD:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0):  # The close is sent, its answer not waited for.
                         await self._connection.close()

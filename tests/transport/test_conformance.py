@@ -3,12 +3,21 @@
 import asyncio
 import inspect
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from tempfile import TemporaryDirectory
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from ipaddress import ip_address
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from e2ee.errors import ProtocolError, TransportError
@@ -124,6 +133,47 @@ class TestWebSocketFromTheServer(TestWebSocket):
     async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
         async with super().pair() as (client, server):
             yield server, client
+
+
+class TestWebSocketUnderTls(TestWebSocket):
+    """As ``wss://`` has it: asyncio's transport is another, and so is its back-pressure."""
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[tuple[Stream, Stream]]:
+        accepted: asyncio.Queue[WebSocketStream] = asyncio.Queue()
+
+        async def handle(connection: ServerConnection) -> None:
+            accepted.put_nowait(WebSocketStream(connection))
+            await connection.wait_closed()
+
+        here, there = contexts()
+        async with serve(handle, "127.0.0.1", 0, ssl=here, **OPTIONS) as server:
+            _, port = server.sockets[0].getsockname()
+            client = await connect(f"wss://127.0.0.1:{port}", ssl=there, **OPTIONS)
+            yield WebSocketStream(client), await accepted.get()
+
+
+@cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of a server and its client, with a certificate that is good for an hour."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "here")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with NamedTemporaryFile() as file:
+        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        file.write(certificate)
+        file.flush()
+        server.load_cert_chain(file.name)
+    return server, ssl.create_default_context(cadata=certificate.decode())
 
 
 # Transports with one fault each. All but the one check that is meant for it must not see it.
