@@ -5,7 +5,6 @@ python asyncio_service.py call IDENTITY_FILE SERVICE_ID PORT TEXT
 """
 
 import asyncio
-import contextlib
 import sys
 import time
 from pathlib import Path
@@ -18,9 +17,8 @@ async def serve(identity: Identity, clients: list[str]) -> None:
     async def answer(channel: Channel) -> None:
         if channel.peer.id not in clients:
             return  # The channel is closed for us.
-        with contextlib.suppress(E2EEError):  # A client that breaks off is no fault of ours.
-            async for message in channel:
-                await channel.send(message.upper())
+        async for message in channel:
+            await channel.send(message.upper())
 
     def session() -> Session:
         return Session.responder(identity, now=time.time())

@@ -7,7 +7,6 @@ The file's mode keeps other users out; the ids also hold where the socket is pas
 """
 
 import asyncio
-import contextlib
 import sys
 import time
 
@@ -20,9 +19,8 @@ async def serve(identity: Identity, client: str, path: str) -> None:
         return Session.responder(identity, expected_peer=client, now=time.time())
 
     async def answer(channel: Channel) -> None:
-        with contextlib.suppress(E2EEError):  # A client that breaks off is no fault of ours.
-            async for message in channel:
-                await channel.send(message.upper())
+        async for message in channel:
+            await channel.send(message.upper())
 
     async with await unix.listen(session, answer, path=path) as listener:
         print(listener.path, flush=True)

@@ -7,7 +7,6 @@ A web server may stand before it, with ``wss://`` to the outside: it sees cipher
 """
 
 import asyncio
-import contextlib
 import sys
 import time
 
@@ -20,9 +19,8 @@ async def serve(identity: Identity, client: str) -> None:
         return Session.responder(identity, expected_peer=client, now=time.time())
 
     async def answer(channel: Channel) -> None:
-        with contextlib.suppress(E2EEError):  # A client that breaks off is no fault of ours.
-            async for message in channel:
-                await channel.send(message.upper())
+        async for message in channel:
+            await channel.send(message.upper())
 
     async with await websocket.listen(session, answer, host="127.0.0.1") as listener:
         print(listener.port, flush=True)

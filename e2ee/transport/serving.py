@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from e2ee.errors import E2EEError
+from e2ee.errors import E2EEError, ProtocolError, TransportError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.stream import Stream
@@ -20,8 +20,7 @@ async def serve_stream(
     on_channel: Callable[[Channel], Awaitable[None]],
     timeouts: Timeouts,
 ) -> None:
-    """From the handshake to the close. One of the first two is called, and then nothing or the
-    third, for as long as it likes."""
+    """From the handshake to the close, and whatever breaks it off is told to ``on_failure``."""
     try:
         channel = await Channel.open(stream, session, timeouts=timeouts)
     except E2EEError as error:
@@ -32,5 +31,7 @@ async def serve_stream(
         await on_channel(channel)
         with contextlib.suppress(E2EEError):
             await channel.close()  # What it sent last arrives; failures were its to see.
+    except (ProtocolError, TransportError) as error:
+        on_failure(error)  # A peer that breaks off is no fault of the application's.
     finally:
         await channel.abort()

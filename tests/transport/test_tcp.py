@@ -333,6 +333,30 @@ async def test_a_session_that_is_cut_ends_with_an_error_at_both_ends(how: str) -
         await check_echo(HERE, server.listener.port)
 
 
+async def test_a_peer_that_breaks_off_is_told_to_the_listener_where_its_server_does_not_care() -> (
+    None
+):
+    failed: asyncio.Future[tuple[str, E2EEError]] = asyncio.get_running_loop().create_future()
+
+    async def serve(channel: Channel) -> None:
+        async for message in channel:
+            await channel.send(message)
+
+    async with await listen(
+        lambda: Session.responder(SERVER),
+        serve,
+        host=HERE,
+        on_failure=lambda *failure: failed.set_result(failure),
+    ) as listener:
+        channel = await connect(HERE, listener.port, Session.initiator(CLIENT))
+        await channel.send(b"the last that comes")
+        assert await channel.receive() == b"the last that comes"
+        await channel.abort()
+        address, error = await asyncio.wait_for(failed, 5)
+    assert address.startswith("127.0.0.1:")
+    assert isinstance(error, Truncated | TransportError)
+
+
 async def test_a_peer_that_was_reset_while_we_send_is_told_in_bounded_time() -> None:
     async with echo() as server:
         channel = await connect(HERE, server.listener.port, Session.initiator(CLIENT))
