@@ -36,6 +36,10 @@ from e2ee.suites import (
 T = TypeVar("T")
 
 EXPORTER_LABEL = b"e2ee exporter v1\0"
+OPENING_BUFFER_LENGTH = 64 * 1024
+"""Bytes: what a stranger has sent is read, or the system resets the connection and a refusal is
+lost on the way."""
+
 MIN_BUFFER_LENGTH = 4 * 1024
 MAX_BUFFER_LENGTH = 256 * 1024
 """Bytes of the memory for what is received: as much as comes at a time."""
@@ -80,7 +84,7 @@ class Session(Uncopyable):
         self._padding = padding
         self._error: E2EEError | None = None
         self._buffer = bytearray()
-        self._buffer_length = MIN_BUFFER_LENGTH
+        self._buffer_length = OPENING_BUFFER_LENGTH
         self._unsent = opening.take()
         """Bytes of the opening, or a refusal, that ``data_to_send`` has yet to hand out."""
         self.peer: Peer | None = None
@@ -239,7 +243,9 @@ class Session(Uncopyable):
                 self._buffer_length = min(2 * length, MAX_BUFFER_LENGTH)
             elif length < MIN_BUFFER_LENGTH:
                 # There may be no more for a long time.
-                self._buffer, self._buffer_length = bytearray(), MIN_BUFFER_LENGTH
+                self._buffer = bytearray()
+                if self._layer is not None:
+                    self._buffer_length = MIN_BUFFER_LENGTH
             return self._receive(memoryview(buffer)[:length])
         finally:
             self._one_at_a_time.append(None)
@@ -268,6 +274,7 @@ class Session(Uncopyable):
         self._handshake_hash = opening.handshake.handshake_hash
         self._exporter_secret = opening.handshake.exporter_secret
         self._opening = None
+        self._buffer_length = MIN_BUFFER_LENGTH
         self._layer = RecordLayer(
             opening.handshake,
             initiator=opening.initiator,

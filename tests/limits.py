@@ -442,7 +442,7 @@ PACE = {
     *("CLOCK_CHECK", "INTERVAL", "ROWS_AT_ONCE", "PROGRESS_INTERVAL", "PASTE_GAP", "TOLD_EVERY"),
     *("REDRAWN_EVERY", "MESSAGES_AT_ONCE", "PIPE_SIZE", "REPORT_PERIOD", "IN_PLACE_LENGTH"),
     *("SMALL_CHUNK_LENGTH", "LARGE_PART_LENGTH", "BLOCK_LENGTH", "FIRST_RECORD"),
-    *("MIN_BUFFER_LENGTH", "MAX_BUFFER_LENGTH"),
+    *("MIN_BUFFER_LENGTH", "MAX_BUFFER_LENGTH", "OPENING_BUFFER_LENGTH"),
 }
 """How the work is cut up, and how often something is looked at: another value changes no result."""
 

@@ -25,6 +25,7 @@ NOT = "is called like a writer, and writes nothing for a person"
 BYTES = "bytes for a program, which are as they came: SPEC.md section 11.5"
 
 PLACES = {
+    "__main__.py _show_version print": OWN,
     "acquaintance.py _verify data": OWN,
     "acquaintance.py _verify line": OWN,
     "acquaintance.py _verify status": OWN,
