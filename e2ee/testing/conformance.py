@@ -85,7 +85,8 @@ class StreamConformance:
                 one.send(b"1" * size),
                 other.send(b"2" * size),
             )
-            assert (here, there) == (b"2" * size, b"1" * size), "the directions mix"
+            same = (here, there) == (b"2" * size, b"1" * size)
+            assert same, "the directions mix"
 
         self._check(check)
 
@@ -179,7 +180,8 @@ class StreamConformance:
                 await asyncio.wait({waiting})
                 received += b"" if waiting.cancelled() else waiting.result()
             received += await _receive(other, len(sent) - len(received))
-            assert received == sent, "bytes were lost"
+            same = received == sent
+            assert same, "bytes were lost"
 
         self._check(check)
 
@@ -230,7 +232,8 @@ class StreamConformance:
 
             leaving = asyncio.create_task(say_and_leave())
             await asyncio.wait({leaving}, timeout=_SETTLED)
-            assert await _receive(other, len(_BLOCK)) == _BLOCK
+            same = await _receive(other, len(_BLOCK)) == _BLOCK
+            assert same, "bytes are changed, or not in order"
             assert await other.receive() == b""
             await leaving
 
@@ -342,7 +345,8 @@ class StreamConformance:
                         await channel.send(message)
 
             echoed, _ = await asyncio.gather(call(), answer())
-            assert echoed == messages
+            same = echoed == messages
+            assert same, "messages are changed, or not in order"
 
         self._check(check)
 
@@ -410,7 +414,8 @@ async def _carry(one: Stream, other: Stream, pieces: list[bytes]) -> None:
     await sending
     expected = b"".join(pieces)
     assert len(received) == len(expected), "bytes are missing, or more than there were"
-    assert received == expected, "bytes are changed, or not in order"
+    same = received == expected  # No assertion of these themselves: pytest would show them.
+    assert same, "bytes are changed, or not in order"
 
 
 async def _receive(stream: Stream, size: int) -> bytes:
@@ -433,7 +438,8 @@ async def _receive_beginning(stream: Stream) -> None:
     except TransportError:
         pass
     whole, rest = divmod(len(received), len(_BLOCK))
-    assert received == _BLOCK * whole + _BLOCK[:rest], "what arrived is not what was sent first"
+    same = received == _BLOCK * whole + _BLOCK[:rest]
+    assert same, "what arrived is not what was sent first"
 
 
 async def _waits(task: asyncio.Task[bytes] | asyncio.Task[None]) -> bool:
