@@ -219,7 +219,6 @@ class Handshake(Uncopyable):
                 length += self._checked_kem.public_key_length + tag
             elif token is _EKEM1:
                 length += self._checked_kem.ciphertext_length + tag
-                tag = TAG_LENGTH
             else:
                 tag = TAG_LENGTH
         return length + tag

@@ -56,7 +56,7 @@ from e2ee.record.refresh import Refresh, RefreshAction, RefreshInput, RefreshSta
 from e2ee.states import State
 from e2ee.suites import Suite
 
-IN_PLACE_LENGTH = 4096
+IN_PLACE_LENGTH = 32 * 1024
 """Bytes of content from which a record is sealed where it lies; below, a copy costs less."""
 
 _pack_record_prefix = struct.Struct(">H").pack
@@ -264,7 +264,7 @@ class RecordLayer(Uncopyable):
         plaintext_length = INNER_HEADER_LENGTH + length
         if self._padding is not _NO_PADDING:
             unpadded_length = plaintext_length
-            plaintext_length = padded_length(unpadded_length, self._padding)
+            plaintext_length = padded_length(unpadded_length)
             content.append(bytes(plaintext_length - unpadded_length))
         sealed_length = plaintext_length + TAG_LENGTH
         if length < IN_PLACE_LENGTH:

@@ -44,8 +44,9 @@ class Outbox:
         """Memory of this length, at most a record's, in which the next record can be made."""
         if self._end + length > BLOCK_LENGTH:
             self._pieces.append(self._filled())
-        if self._end == FIRST_RECORD or self._block is None:
+        if self._end == FIRST_RECORD:
             self._block = self._empty_block()
+        assert self._block is not None
         return memoryview(self._block)[self._end : self._end + length]
 
     def fill(self, length: int) -> None:

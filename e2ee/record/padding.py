@@ -21,14 +21,12 @@ class Padding(Enum):
     CHAT = "chat"
 
 
-def padded_length(length: int, policy: Padding) -> int:
-    """The length of the plaintext (header, content and padding) that carries ``length`` bytes.
+def padded_length(length: int) -> int:
+    """The length of CHAT's plaintext (header, content and padding) that carries ``length`` bytes.
 
-    CHAT is at least 256, then Padmé (Nikitin et al., "Reducing Metadata Leakage from Encrypted
+    It is at least 256, then Padmé (Nikitin et al., "Reducing Metadata Leakage from Encrypted
     Files and Communication with PURBs", 2019): at most 12 % more, less for longer.
     """
-    if policy is Padding.NONE:
-        return length
     if length <= SHORTEST_PADDED:
         return SHORTEST_PADDED
     exponent = length.bit_length() - 1

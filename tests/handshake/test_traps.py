@@ -30,7 +30,7 @@ from e2ee.errors import (
     UsageError,
 )
 from e2ee.handshake import CipherState, Handshake, KnownAnswerWarning
-from e2ee.primitives import CIPHERS, MlKem768
+from e2ee.primitives import CIPHERS, TAG_LENGTH, MlKem768
 
 KEY = bytes(range(32))
 LARGEST_NONCE = 2**64 - 1
@@ -94,6 +94,42 @@ def test_a_nonce_is_spent_by_success_only(ciphers: tuple[CipherState, CipherStat
     with pytest.raises(DecryptionError):
         receiver.decrypt_with_ad(b"", changed(sender.encrypt_with_ad(b"", b"first")))
     assert (sender._nonce, receiver._nonce) == (2, 1)
+
+
+def test_what_is_sealed_in_place_is_what_is_sealed_otherwise(
+    ciphers: tuple[CipherState, CipherState],
+) -> None:
+    sender, receiver = ciphers
+    for number, length in enumerate((0, 1, 65_519)):
+        message = bytearray(b"x" * length + bytes(TAG_LENGTH))
+        sender.encrypt_in_place(memoryview(message))
+        assert sender._nonce == number + 1
+        assert receiver.decrypt_with_ad(b"", bytes(message)) == b"x" * length
+
+
+@pytest.mark.attack(28)
+def test_what_may_not_be_sealed_is_not_sealed_in_place_either(
+    ciphers: tuple[CipherState, CipherState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, receiver = ciphers
+    longest = bytearray(b"x" * 65_536)
+    with pytest.raises(UsageError, match="at most"):
+        sender.encrypt_in_place(memoryview(longest))
+    message = longest[:100]
+    sender._nonce = LARGEST_NONCE
+    with pytest.raises(NonceExhausted):
+        sender.encrypt_in_place(memoryview(message))
+    sender._nonce = 7
+    with monkeypatch.context() as forked:
+        forked.setattr("e2ee._uncopyable._process", object())
+        with pytest.raises(UsageError, match="after a fork"):
+            sender.encrypt_in_place(memoryview(message))
+    receiver.forbid("for a reason")
+    with pytest.raises(UsageError, match="for a reason"):
+        receiver.encrypt_in_place(memoryview(message))
+    assert sender._nonce == 7
+    assert message == b"x" * 100
+    assert longest == b"x" * 65_536
 
 
 def test_the_nonce_is_laid_out_as_each_cipher_wants_it() -> None:

@@ -52,6 +52,7 @@ TESTS = [
     "tests/invitation",
     "tests/second_client/test_bugs.py",
     "tests/kit/test_kit.py",
+    "tests/embedding/test_wrong_types.py",
 ]
 PYTEST = [
     f"--rootdir={ROOT}",

@@ -1075,10 +1075,17 @@ def test_what_another_process_has_made_is_refused_without_a_fork_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session = Session.initiator(ALICE)
+    open_session, _ = opened()
+    open_session.send(b"before")
+    open_session.get_buffer()
     monkeypatch.setattr("e2ee._uncopyable._process", this_process())
     _be_another_process()
     with pytest.raises(UsageError, match="after a fork"):
         session.data_to_send()
+    for call in EVERY_CALL.values():
+        with pytest.raises(UsageError, match="after a fork"):
+            call(open_session)
+    assert open_session.state is State.OPEN
     assert Session.initiator(ALICE).data_to_send()
 
 

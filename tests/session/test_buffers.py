@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2ee import Closed, Event, MessageReceived, Session, State, UsageError
-from e2ee.limits import MAX_CONTENT_LENGTH
+from e2ee.errors import DecryptionError
+from e2ee.limits import MAX_CONTENT_LENGTH, MAX_RECORD_LENGTH
 from e2ee.record.layer import IN_PLACE_LENGTH
-from e2ee.record.outbox import BLOCK_LENGTH
+from e2ee.record.outbox import BLOCK_LENGTH, FIRST_RECORD
 from e2ee.session import MAX_BUFFER_LENGTH, MIN_BUFFER_LENGTH
 
 from .test_limits import ALICE, BOB, opened
 
 EDGES = (0, 1, IN_PLACE_LENGTH - 5, IN_PLACE_LENGTH - 4, MAX_CONTENT_LENGTH - 5)
+OVERHEAD = 2 + 16 + 3 + 4
+"""Bytes of a record of one message, beside the message."""
 LENGTHS = st.sampled_from(EDGES) | st.integers(0, 200_000)
 
 
@@ -97,7 +100,7 @@ def test_many_large_messages_with_small_records_between_them_share_their_memory(
         alice.send(bytes(IN_PLACE_LENGTH))
         alice.ping()
     waiting = pieces(alice)
-    assert len(waiting) < 3
+    assert len(waiting) <= 1 + sum(map(len, waiting)) // (BLOCK_LENGTH - MAX_RECORD_LENGTH)
     assert all(len(piece) <= BLOCK_LENGTH for piece in waiting)
     assert len(bob.receive_data(b"".join(waiting))) == 40
 
@@ -120,6 +123,73 @@ def test_the_buffer_grows_with_what_comes_and_is_gone_when_little_does() -> None
     put_into_buffer(bob, alice.data_to_send(), MIN_BUFFER_LENGTH)
     assert bob._buffer == b""
     assert len(bob.get_buffer()) == MIN_BUFFER_LENGTH
+
+
+def test_small_records_come_together_and_large_ones_as_they_lie() -> None:
+    alice, bob = opened()
+    for _ in range(3):
+        alice.ping()
+    alice.send(bytes(2 * MAX_CONTENT_LENGTH))
+    waiting = pieces(alice)
+    assert [type(piece) for piece in waiting] == [bytes, memoryview]
+    assert bob.receive_data(b"".join(waiting)) == [MessageReceived(bytes(2 * MAX_CONTENT_LENGTH))]
+
+
+@pytest.mark.parametrize("left", [*range(-2, 3), 40_000])
+def test_a_small_record_behind_a_full_block_is_in_its_place(left: int) -> None:
+    """``left`` -- bytes of the block that the small record leaves free, or lacks."""
+    alice, bob = opened()
+    messages = [bytes(MAX_CONTENT_LENGTH - 4)] * 3
+    free = BLOCK_LENGTH - FIRST_RECORD - 3 * (2 + MAX_RECORD_LENGTH)
+    messages += [bytes(free - left - 2 * OVERHEAD - 900), b"small" * 180, b"large" * 9_000]
+    for text in messages:
+        alice.send(text)
+        alice.ping()
+    # What the pings took is in neither of the two.
+    waiting = pieces(alice)
+    assert sum(isinstance(piece, memoryview) for piece in waiting) == 2
+    events = put_into_buffer(bob, b"".join(waiting), MAX_BUFFER_LENGTH)
+    assert events == [*map(MessageReceived, messages)]
+    assert pieces(alice) == []
+
+
+def test_a_session_that_has_sent_nothing_yet_sends_a_large_message_first() -> None:
+    alice, bob = Session.initiator(ALICE), Session.responder(BOB)
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    bob.receive_data(alice.data_to_send())
+    bob.send(bytes(MAX_CONTENT_LENGTH))
+    assert alice.receive_data(b"".join(pieces(bob))) == [MessageReceived(bytes(MAX_CONTENT_LENGTH))]
+
+
+def test_the_memory_of_large_messages_is_gone_with_the_next_small_one() -> None:
+    alice, _ = opened()
+    alice.send(bytes(MAX_CONTENT_LENGTH))
+    assert len(pieces(alice)) == 1
+    outbox = alice._layer._outbox  # type: ignore[union-attr]
+    assert outbox._block is not None
+    alice.send(b"small")
+    assert alice.data_to_send()
+    assert outbox._block is None
+
+
+def test_a_ping_is_answered_by_a_piece() -> None:
+    alice, bob = opened()
+    alice.ping()
+    bob.receive_data(alice.data_to_send())
+    [answer] = pieces(bob)
+    alice.receive_data(answer)
+    assert pieces(bob) == []
+
+
+def test_a_buffer_of_which_nothing_is_filled_tells_nothing_and_of_a_dead_session_is_gone() -> None:
+    _, bob = opened()
+    assert len(bob.get_buffer()) == MIN_BUFFER_LENGTH
+    assert bob.buffer_updated(0) == []
+    bob.get_buffer(MAX_BUFFER_LENGTH)[:4] = b"\x00\x13\x00\x00"
+    with pytest.raises(DecryptionError):
+        bob.buffer_updated(MAX_BUFFER_LENGTH)
+    assert bob._buffer == b""
 
 
 @pytest.mark.parametrize("hint", [-1, 0, 1, MIN_BUFFER_LENGTH + 1, 2**62])

@@ -18,7 +18,7 @@ from e2ee.errors import DecryptionError
 from e2ee.handshake import CipherState, Handshake, KnownAnswerWarning
 from e2ee.messages import KeyUpdate, RefreshAnswer, RefreshOffer, decode_control
 from e2ee.primitives import CIPHERS, KEY_LENGTH, Cipher, MlKem768
-from e2ee.suites import MEETING_SUITES
+from e2ee.suites import CLASSICAL_AESGCM, MEETING_SUITES
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 
@@ -287,3 +287,12 @@ def test_an_offer_that_is_dropped_for_the_others_leaves_no_key(suite: Suite) -> 
     assert dropped is not None
     bob.receive_data(alice.data_to_send())
     assert bob._layer._refresh._handshake is None
+
+
+def test_an_offer_that_was_answered_leaves_no_key() -> None:
+    alice, bob = opened(CLASSICAL_AESGCM)
+    alice.refresh()
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    assert alice._layer is not None
+    assert alice._layer._refresh._handshake is None

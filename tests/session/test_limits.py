@@ -307,6 +307,57 @@ def test_a_key_update_in_the_last_record_of_a_key_is_in_time() -> None:
     assert layer(bob)._received_on_key == 1
 
 
+@pytest.mark.attack(29)
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_key_is_replaced_before_so_many_bytes_to_the_byte(beyond: int) -> None:
+    alice, _ = opened(Limits(key_update_bytes=MIB))
+    # Of two more records, each of the greatest length, the second would be above the limit.
+    sealed = MIB - 2 * MAX_RECORD_LENGTH + beyond
+    for length in (*[50_000] * (sealed // 50_000), sealed % 50_000):
+        alice.send(bytes(length - 23))
+        assert len(record_lengths(alice.data_to_send())) == 1
+    alice.send(b"next")
+    assert len(record_lengths(alice.data_to_send())) == 1 + beyond
+
+
+@pytest.mark.attack(29)
+def test_records_of_control_messages_count_as_any() -> None:
+    alice, bob = opened(Limits(key_update_records=4))
+    key = layer(alice)._send._aead
+    for number in range(8):
+        assert (layer(alice)._send._aead is key) is (number <= 3)
+        alice.ping()
+        bob.receive_data(alice.data_to_send())
+
+
+@pytest.mark.attack(29)
+def test_an_offer_to_refresh_is_not_one_record_too_many_under_a_key() -> None:
+    limits = Limits(key_update_records=5, refresh_records=4)
+    alice, bob = opened(limits)
+    wire = b""
+    for _ in range(12):
+        alice.send(b"x")
+        wire += alice.data_to_send()
+    key, most = layer(bob)._receive._aead, 0
+    for length in record_lengths(wire):
+        bob.receive_data(wire[: 2 + length])
+        wire = wire[2 + length :]
+        if layer(bob)._receive._aead is not key:
+            break
+        most = layer(bob)._received_on_key
+    assert most == limits.key_update_records - 1
+
+
+@pytest.mark.attack(26)
+def test_the_shortest_record_of_all_comes_in_any_pieces() -> None:
+    alice, bob = opened()
+    record = sealed_by(alice, b"\x00\x00\x00")
+    assert len(record) == 2 + MIN_RECORD_LENGTH
+    for byte in record:
+        assert bob.receive_data(bytes([byte])) == []
+    assert layer(bob)._received_on_key == 1
+
+
 def test_a_refresh_gives_the_receiver_a_new_count_too() -> None:
     alice, bob = opened()
     layer(alice)._received_on_key = layer(bob)._received_on_key = 1000

@@ -357,7 +357,9 @@ def test_a_buffer_may_be_changed_after_it_was_given() -> None:
     assert events == [MessageReceived(b"as it was")]
 
 
-@pytest.mark.parametrize("call", ["send", "refresh", "update_key", "ping", "close", "data_to_send"])
+@pytest.mark.parametrize(
+    "call", ["send", "refresh", "update_key", "ping", "close", "data_to_send", "buffer_to_send"]
+)
 def test_a_call_that_is_interrupted_leaves_no_half_of_a_message(
     call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
