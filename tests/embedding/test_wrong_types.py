@@ -68,6 +68,13 @@ def test_nobody_is_not_an_identity(identity: Any) -> None:
     assert_refused(lambda: Session.responder(identity))
 
 
+def test_the_kind_of_what_is_wrong_is_named() -> None:
+    with pytest.raises(UsageError, match="not str$"):
+        Session.initiator(ALICE, now="2026-11-29")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="not bool$"):
+        Session.responder(BOB, admit=True)  # type: ignore[arg-type]
+
+
 def test_the_right_things_are_taken_all_the_same() -> None:
     for now in (None, 0, 1_800_000_000, 1_800_000_000.5):
         Session.initiator(ALICE, now=now, expected_peer=BOB.id, padding=Padding.CHAT)

@@ -133,6 +133,11 @@ def test_small_records_come_together_and_large_ones_as_they_lie() -> None:
     waiting = pieces(alice)
     assert [type(piece) for piece in waiting] == [bytes, memoryview]
     assert bob.receive_data(b"".join(waiting)) == [MessageReceived(bytes(2 * MAX_CONTENT_LENGTH))]
+    alice.ping()
+    alice.send(bytes(5 * MAX_CONTENT_LENGTH))
+    waiting = pieces(alice)
+    assert [type(piece) for piece in waiting] == [bytes, memoryview, memoryview]
+    assert bob.receive_data(b"".join(waiting)) == [MessageReceived(bytes(5 * MAX_CONTENT_LENGTH))]
 
 
 @pytest.mark.parametrize("left", [*range(-2, 3), 40_000])
