@@ -69,9 +69,9 @@ def test_nobody_is_not_an_identity(identity: Any) -> None:
 
 
 def test_the_kind_of_what_is_wrong_is_named() -> None:
-    with pytest.raises(UsageError, match="not str$"):
+    with pytest.raises(UsageError, match=r"not str$"):
         Session.initiator(ALICE, now="2026-11-29")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="not bool$"):
+    with pytest.raises(UsageError, match=r"not bool$"):
         Session.responder(BOB, admit=True)  # type: ignore[arg-type]
 
 
