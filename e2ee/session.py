@@ -360,9 +360,7 @@ class Session(Uncopyable):
         try:
             layer = self._layer
             if layer is None or self._unsent or self._process is not _uncopyable._process:  # noqa: SLF001
-                unsent = self._take_unsent()
-                if unsent or layer is None:
-                    return unsent
+                return self._take_unsent()
             try:
                 return layer.take_piece()
             except BaseException:

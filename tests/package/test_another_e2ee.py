@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import e2ee
+
 ROOT = Path(__file__).parents[2]
 THEIRS = "def encrypt(message):\n    return message\n"
 
@@ -87,3 +89,20 @@ def test_in_an_archive_there_is_nothing_beside_it(site: Path, tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     imported = run(tmp_path / "empty", "-c", code)
     assert imported.stdout.startswith(archive), imported.stderr
+
+
+def test_what_is_beside_the_package_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = ["e2ee", "e2ee_session-0.1.0.dist-info"]
+    monkeypatch.setattr(os, "listdir", lambda _: beside)
+    e2ee._check_that_nobody_else_is_here()
+    beside.append("e2ee-0.0.4.dist-info")
+    with pytest.raises(ImportError, match="uninstall both"):
+        e2ee._check_that_nobody_else_is_here()
+
+
+def test_in_an_archive_nobody_is_beside_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listdir(_: str) -> list[str]:
+        raise NotADirectoryError
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    e2ee._check_that_nobody_else_is_here()
