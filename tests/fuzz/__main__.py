@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--runs", type=int, default=-1, help="for each target, if time is left")
     parser.add_argument("--seed", type=int, default=0, help="of chance; 0 is another every time")
     parser.add_argument("--jobs", type=int, default=1, help="targets at a time")
     parser.add_argument("--minimise", action="store_true", help="put what was found into corpus/")
@@ -39,7 +40,14 @@ def main() -> int:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         futures = [
-            pool.submit(run, target, options.seconds, seed=options.seed, minimise=options.minimise)
+            pool.submit(
+                run,
+                target,
+                options.seconds,
+                runs=options.runs,
+                seed=options.seed,
+                minimise=options.minimise,
+            )
             for target in options.targets or TARGETS
         ]
         for future in concurrent.futures.as_completed(futures):

@@ -39,7 +39,7 @@ class Failed(Exception):
     """The fuzzer itself did not run."""
 
 
-def run(target: str, seconds: int, *, seed: int, minimise: bool) -> Result:
+def run(target: str, seconds: int, *, runs: int, seed: int, minimise: bool) -> Result:
     """Fuzz, and, with ``minimise``, keep the fewest inputs that have all the coverage.
 
     Raises Failed.
@@ -48,7 +48,7 @@ def run(target: str, seconds: int, *, seed: int, minimise: bool) -> Result:
         folder = Path(name)
         program = folder / "program"
         program.write_text(
-            f"#!/bin/sh\ncd {shlex.quote(str(ROOT))}\n"
+            f"#!/bin/sh\nexport PYTHONHASHSEED=0\ncd {shlex.quote(str(ROOT))}\n"
             f"exec {shlex.quote(sys.executable)} -m tests.fuzz.under_atheris "
             f'{shlex.quote(str(program))} {target} "$@"\n'
         )
@@ -59,7 +59,8 @@ def run(target: str, seconds: int, *, seed: int, minimise: bool) -> Result:
         corpus.unpack(known, inputs)
         (folder / "words").write_text(dictionary())
         flags = (
-            *(f"-max_total_time={seconds}", f"-seed={seed}", "-print_final_stats=1"),
+            *(f"-max_total_time={seconds}", f"-runs={runs}", f"-seed={seed}"),
+            "-print_final_stats=1",
             *(f"-artifact_prefix={name}/", f"-dict={folder}/words"),
         )
         said = _call(program, inputs, *flags)
