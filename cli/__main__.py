@@ -25,10 +25,10 @@ def main() -> NoReturn:
 
 def _show_version() -> None:
     """At once: the rest of the program takes ten times as long to load. Returns if it cannot."""
-    from importlib.metadata import version  # noqa: PLC0415 -- as above
+    from .version import version_line  # noqa: PLC0415 -- as above
 
     try:
-        print(f"e2ee {version('e2ee-session')}", flush=True)
+        print(version_line(), flush=True)
     except (OSError, AttributeError):
         return  # Nobody reads, or there is no stdout: it is for the program to say so.
     sys.exit()

@@ -18,8 +18,7 @@ from .exits import CliError, Exit
 from .home import LATEST, home
 from .lines import STDIN
 from .output import STDOUT
-
-DISTRIBUTION = "e2ee-session"
+from .version import DISTRIBUTION
 
 EARLIEST_PLAUSIBLE = 1_767_225_600
 """2026-01-01: this program is younger."""

@@ -93,9 +93,9 @@ def _options(
         logs.begin(output, verbose=verbose and not quiet, file=log_file)
     Output.tell_observers("started", command=context.invoked_subcommand)
     if show_version:
-        from importlib.metadata import version
+        from .version import version_line
 
-        typer.echo(f"e2ee {version('e2ee-session')}")
+        typer.echo(version_line())
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -35,7 +35,6 @@ from e2ee.suites import (
 
 T = TypeVar("T")
 
-EXPORTER_LABEL = b"e2ee exporter v1\0"
 OPENING_BUFFER_LENGTH = 64 * 1024
 """Bytes: what a stranger has sent is read, or the system resets the connection and a refusal is
 lost on the way."""
@@ -44,6 +43,7 @@ MIN_BUFFER_LENGTH = 4 * 1024
 MAX_BUFFER_LENGTH = 256 * 1024
 """Bytes of the memory for what is received: as much as comes at a time."""
 
+EXPORTER_LABEL = b"e2ee exporter v1\0"
 MAX_EXPORT_LENGTH = 255 * 32
 """Bytes of an export; HKDF-SHA256's limit (RFC 5869, section 2.3)."""
 
