@@ -120,14 +120,15 @@ class Channel(Uncopyable):
             raise
 
     async def send(self, message: bytes | bytearray | memoryview) -> None:
-        """Queue one message, whole or not at all; waits while too much is on its way.
+        """Queue one message, whole or not at all; waits while too much is on its way. Of several
+        tasks that wait, each has its turn: who called first is first.
 
         Raises SessionClosed, UsageError (above the size limit), or what ended the channel.
         """
         driver = self._driver
         driver.check_loop()
-        while driver.sending_size >= SEND_HIGH_WATER and not driver.ended:
-            await driver.turn_of(driver.senders)
+        if (driver.sending_size >= SEND_HIGH_WATER or driver.senders) and not driver.ended:
+            await driver.turn_to_send()
         driver.check_not_failed()
         driver.session.send(message)
         driver.used_since_refresh = True
@@ -316,6 +317,24 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         finally:
             waiting.remove(future)
 
+    async def turn_to_send(self) -> None:
+        """Wait for room, and for those who wait already."""
+        turn = self.loop.create_future()
+        self.senders.append(turn)
+        try:
+            await turn
+            while self.sending_size >= SEND_HIGH_WATER and not self.ended:
+                # It was taken by the one before.
+                turn = self.senders[0] = self.loop.create_future()
+                await turn
+        finally:
+            self.senders.remove(turn)
+            self._let_next_send()
+
+    def _let_next_send(self) -> None:
+        if self.senders and not self.senders[0].done():
+            self.senders[0].set_result(None)
+
     async def shake_hands(self, stream: Stream) -> HandshakeCompleted:
         if self.session.state is not State.HANDSHAKE:
             raise UsageError("a channel is opened with a session that has not begun")
@@ -345,7 +364,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
 
     async def _all_has_left(self) -> None:
         while self._held_up:
-            await self.turn_of(self.senders)
+            await self.turn_of(self.closers)
 
     async def give_up(self, stream: Stream) -> None:
         """Close a stream that no channel could be opened on."""
@@ -497,7 +516,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         self._last_sent = self.loop.time()
         self.sending_size = 0
         if self.senders:
-            _wake(self.senders)
+            self._let_next_send()
         if (self._finished or not self._opened) and not self._transport.is_closing():
             if self._completed is not None and not self._opened:
                 self._opened = True
@@ -511,7 +530,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
     def resume_writing(self) -> None:
         self._held_up = False
         self._last_sent = self.loop.time()
-        _wake(self.senders)
+        _wake(self.closers)
         self.flush_soon()  # Not now: the transport is in the middle of something.
 
     # The end.
@@ -519,13 +538,13 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
     def stream_failed(self, error: E2EEError) -> None:
         self._held_up = False
         self.end(error)
-        _wake(self.senders)
+        _wake(self.closers)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
         self._held_up = False
         self.end(broken(error) if error else TransportError("the connection was closed"))
-        for waiting in (self.receivers, self.senders, self.closers):
+        for waiting in (self.receivers, self.closers):
             _wake(waiting)
 
     # The clock.

@@ -756,6 +756,51 @@ async def test_a_large_message_is_not_held_up_by_the_limits() -> None:
         await sending
 
 
+async def test_who_sends_without_end_lets_everybody_else_have_their_turn() -> None:
+    async with conversation() as (alice, bob, *_):
+        flood, told = b"x" * 10_000, [b"%d" % number for number in range(20)]
+
+        async def send_without_end() -> None:
+            while True:
+                await alice.send(flood)
+
+        sending = asyncio.create_task(send_without_end())
+        await settled(lambda: alice._driver.sending_size)
+        others = [asyncio.create_task(alice.send(each)) for each in told]
+        leaving = others.pop(7)
+        del told[7]
+        await asyncio.sleep(0)
+        leaving.cancel()
+        before, received = 0, list[bytes]()
+        while len(received) < len(told):
+            message = await bob.receive()
+            if message == flood:
+                before += 1
+                # What had been queued, here and there, and one message of the flood for each turn.
+                assert before * len(flood) < RECEIVE_HIGH_WATER + 3 * SEND_HIGH_WATER
+            elif message is not None:
+                received.append(message)
+        assert received == told
+        sending.cancel()
+        await asyncio.wait({sending, leaving, *others})
+
+
+async def test_who_waits_to_send_learns_of_the_end() -> None:
+    async with conversation() as (alice, *_):
+
+        async def send_without_end() -> None:
+            while True:
+                await alice.send(bytes(10_000))
+
+        waiting = [asyncio.create_task(send_without_end()) for _ in range(3)]
+        await settled(lambda: alice._driver.sending_size)
+        await alice.abort()
+        for each in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(each, SessionClosed)
+        with pytest.raises(SessionClosed):
+            await alice.send(b"x")
+
+
 async def test_a_sender_of_empty_messages_waits_too() -> None:
     async with conversation() as (alice, *_):
         sent = 0
