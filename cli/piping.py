@@ -59,7 +59,7 @@ class Pipe:
             await self._leave("stopped", sending)
             raise
         except (CliError, OSError):
-            if not receiving.done():
+            if not (receiving.done() and receiving.exception()):  # It listens.
                 await self._leave("output" if writing.done() else "input", sending)
             raise
         finally:
