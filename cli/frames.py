@@ -14,6 +14,11 @@ from .exits import CliError
 from .output import write_stdout
 from .threads import in_thread
 
+BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
+"""Synchronized output: a terminal that knows it shows nothing of a frame before all of it has come,
+where others show a row without the text that is still to be drawn there.
+"""
+
 
 class Frames:
     """Has what ``Vt100_Output`` of prompt_toolkit needs of a file."""
@@ -57,7 +62,8 @@ class Frames:
     async def _write(self) -> None:
         try:
             while self._parts:
-                data = "".join(self._parts).encode(sys.stdout.encoding, "backslashreplace")
+                frame = BEGIN + "".join(self._parts) + END
+                data = frame.encode(sys.stdout.encoding, "backslashreplace")
                 self._parts.clear()
                 self.under_way = True
                 await in_thread(lambda data=data: write_stdout(data))  # type: ignore[misc]

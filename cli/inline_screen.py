@@ -185,6 +185,8 @@ class InlineScreen:
         pending = self._rows(lines, first_unseen)
         # In a thread, as all of it may take seconds for one line of a megabyte.
         while some := await in_thread(lambda: list(islice(pending, ROWS_AT_ONCE))):
+            # While a write is under way nothing is drawn, and these rows would go without a prompt.
+            await self._live.frames.written()
             await self._awake.wait()
             self._live.print_above(some, after=call)
             call = ""

@@ -26,11 +26,28 @@ PROGRAM = Path(__file__).with_name("screen_program.py")
 ISOLATES = str.maketrans("", "", "\u2068\u2069")
 """The emulator would stop at these, which it does not know and a terminal does not show."""
 
+SYNCHRONIZED = 2026 << 5
+"""The mode between the beginning and the end of a frame: a terminal shows nothing of it yet."""
+
 
 class _Screen(pyte.HistoryScreen):
     def __init__(self, columns: int, rows: int, answer: Callable[[str], None]) -> None:
         super().__init__(columns, rows, history=200_000)
         self._answer = answer
+
+        self._cursor_before_frame = (0, "")
+
+    def set_mode(self, *modes: int, **private: bool) -> None:
+        if SYNCHRONIZED >> 5 in modes:
+            self._cursor_before_frame = self.cursor_shown()
+        super().set_mode(*modes, **private)
+
+    def cursor_shown(self) -> tuple[int, str]:
+        """Its column and row."""
+        if SYNCHRONIZED in self.mode:
+            return self._cursor_before_frame
+        row = self.buffer[self.cursor.y]
+        return self.cursor.x, "".join(row[x].data for x in range(self.columns)).rstrip()
 
     def write_process_input(self, data: str) -> None:
         """Where the cursor is, for whoever asks."""
@@ -135,9 +152,7 @@ class Terminal:
     def cursor(self) -> tuple[int, str]:
         """The column where it stands, from 0, and the row, all at one moment."""
         with self._lock:
-            row = self._screen.buffer[self._screen.cursor.y]
-            text = "".join(row[column].data for column in range(self._screen.columns))
-            return self._screen.cursor.x, text.rstrip()
+            return self._screen.cursor_shown()
 
     def has_mode(self, number: int) -> bool:
         """Whether a private mode is on, as 1004, which tells of the focus."""

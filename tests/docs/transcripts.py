@@ -22,10 +22,13 @@ import pexpect
 import pyte
 
 from e2ee import Identity
+from e2ee_cli.frames import END
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "people.md", DOCS / "two-terminals.md"]
 PROGRAM = str(Path(sys.executable).with_name("e2ee"))
+SYNCHRONIZED = 2026 << 5
+"""The emulator's name of the mode that a frame is drawn in."""
 COLUMNS, ROWS = 100, 60
 ADDRESS = "192.168.1.20"
 CODE = "4-acrobat-velcro-sugar"
@@ -76,7 +79,9 @@ class Terminal:
         return self.picture()
 
     def picture(self) -> str:
-        """All that is on the screen."""
+        """All that is on the screen, when it is whole."""
+        while SYNCHRONIZED in self.screen.mode:
+            self.child.expect(re.escape(END))
         rows = [row.rstrip() for row in self.screen.display]
         return "\n".join([f"$ {self.command}", *rows]).rstrip()
 
