@@ -10,32 +10,15 @@ import sys
 import threading
 import time
 
-from e2ee import E2EEError, HandshakeCompleted, Identity, MessageReceived, Session, State
-
-
-def converse(connection: socket.socket, session: Session, text: str = "") -> None:
-    """Ask, where there is a text; answer otherwise."""
-    deadline = time.monotonic() + 15
-    connection.sendall(session.data_to_send())
-    while session.state is not State.CLOSED:
-        handshaking = session.state is State.HANDSHAKE
-        connection.settimeout(max(deadline - time.monotonic(), 0.001) if handshaking else 90)
-        if not (data := connection.recv(65536)):
-            session.receive_eof()  # It raises: the connection was cut, not closed.
-        for event in session.receive_data(data):
-            if isinstance(event, HandshakeCompleted) and text:
-                session.send(text.encode())
-            elif isinstance(event, MessageReceived) and text:
-                print(event.data.decode())
-                session.close()
-            elif isinstance(event, MessageReceived):
-                session.send(event.data.upper())
-        connection.sendall(session.data_to_send())
+from e2ee import E2EEError, Identity, Session
+from e2ee.transport.blocking import BlockingChannel
 
 
 def answer(connection: socket.socket, identity: Identity, client: str) -> None:
-    with connection, contextlib.suppress(E2EEError, OSError):
-        converse(connection, Session.responder(identity, expected_peer=client, now=time.time()))
+    session = Session.responder(identity, expected_peer=client, now=time.time())
+    with contextlib.suppress(E2EEError), BlockingChannel.open(connection, session) as channel:
+        for message in channel:
+            channel.send(message.upper())
 
 
 def serve(identity: Identity, client: str) -> None:
@@ -46,14 +29,23 @@ def serve(identity: Identity, client: str) -> None:
             threading.Thread(target=answer, args=(connection, identity, client)).start()
 
 
+def call(identity: Identity, service: str, port: int, text: str) -> None:
+    session = Session.initiator(identity, expected_peer=service, now=time.time())
+    connection = socket.create_connection(("127.0.0.1", port))
+    with BlockingChannel.open(connection, session) as channel:
+        channel.send(text.encode())
+        answer = channel.receive()
+    if answer is None:
+        sys.exit("The service has left without an answer.")
+    print(answer.decode())
+
+
 try:
     match sys.argv[1:]:
         case ["serve", file, client]:
             serve(Identity.load(file), client)
         case ["call", file, service, port, text]:
-            caller = Session.initiator(Identity.load(file), expected_peer=service, now=time.time())
-            with socket.create_connection(("127.0.0.1", int(port))) as connection:
-                converse(connection, caller, text)
+            call(Identity.load(file), service, int(port), text)
         case _:
             sys.exit(__doc__)
 except (E2EEError, OSError) as error:

@@ -44,6 +44,7 @@ PUBLIC = (
         )
     ),
     "e2ee.transport",
+    "e2ee.transport.blocking",
     "e2ee.transport.memory",
     "e2ee.transport.tcp",
     "e2ee.transport.unix",
@@ -54,7 +55,16 @@ INSIDE = {"__slots__", "__post_init__", "__repr__"}
 """Of a class; nobody calls them."""
 
 MADE_OTHERWISE = {
-    *("Channel", "End", "Identity", "Listener", "MemoryStream", "Session", "SocketListener"),
+    *(
+        "BlockingChannel",
+        "Channel",
+        "End",
+        "Identity",
+        "Listener",
+        "MemoryStream",
+        "Session",
+        "SocketListener",
+    ),
 }
 """Whose constructors are for the package: a class method or a function of ours makes one."""
 
