@@ -150,6 +150,7 @@ class Opening(Uncopyable):
         "_nonce",
         "_now",
         "_out",
+        "_own_words",
         "_pake",
         "_prologue",
         "_sequence",
@@ -188,6 +189,8 @@ class Opening(Uncopyable):
         self.initiator = initiator
         self.peer: Peer | None = None
         self._out = b""
+        self._own_words = b""
+        """What follows an initiator's hello, as much of it as is nobody else's."""
         self.refusal = b""
         """What may be sent to the peer after this side has given up."""
         self._steps: list[Step] = []
@@ -213,7 +216,7 @@ class Opening(Uncopyable):
             self._begin_pake(invitation, sid)
             own = (self._pake.share, self._own_commitment)
             self._prologue += _CODE_HELLO.pack(sid, number, *own)
-            self._out = self._prologue
+            self._say_first(self._prologue)
             return self
         psk = None
         if isinstance(invitation, Link):
@@ -222,8 +225,12 @@ class Opening(Uncopyable):
         if device is not None:
             self._sequence = device.sequence
         self._begin_handshake(psk, None if device is None else device.static_key)
-        self._out = self._prologue + self._message_1()
+        self._say_first(self._prologue + self._message_1())
         return self
+
+    def _say_first(self, words: bytes) -> None:
+        self._out = words
+        self._own_words = words[len(self._hello) :][:32]
 
     @classmethod
     def respond(
@@ -270,6 +277,7 @@ class Opening(Uncopyable):
             data = data[missing:]
             if step in (HELLO, ANSWER):
                 _check_magic(bytes(self._buffer[: len(MAGIC)]))
+            self._check_not_our_own()
             if len(self._buffer) < step.length(self):
                 return data
             step_bytes = bytes(self._buffer)
@@ -282,6 +290,13 @@ class Opening(Uncopyable):
                     raise
                 raise WrongCode(f"the one try of this code has failed: {error}") from None
         return data
+
+    def _check_not_our_own(self) -> None:
+        """An initiator that hears itself would wait for the rest: ours is shorter than theirs."""
+        if self._own_words and self._buffer.startswith(self._own_words):
+            raise ProtocolError(
+                "these are the bytes that this side has sent; it needs those of the other side"
+            )
 
     @property
     def _one_try(self) -> tuple[Step, ...]:

@@ -128,12 +128,13 @@ def fed_to_itself(session: Session) -> tuple[list[Event], ProtocolError | None]:
     return events, None
 
 
-def test_an_initiator_that_hears_itself_is_told_of_nobody() -> None:
-    """It waits, as for a peer that has stopped in the middle; the end of the stream is an error."""
+@pytest.mark.parametrize("size", [1, 7, 40, 10_000])
+def test_an_initiator_that_hears_itself_is_told_so(size: int) -> None:
     session = Session.initiator(Identity.generate())
-    events, error = fed_to_itself(session)
-    assert events == []
-    assert error is not None
+    sent = session.data_to_send()
+    pieces = [sent[begin : begin + size] for begin in range(0, len(sent), size)]
+    with pytest.raises(ProtocolError, match="the bytes that this side has sent"):
+        assert [session.receive_data(piece) for piece in pieces] == []
     assert session.state is State.FAILED
     assert session.peer is None
 

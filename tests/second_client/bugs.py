@@ -187,6 +187,9 @@ AFTER_CLOSE = "UnexpectedMessage: bytes came after the peer's close"
 NOT_E2EE = "NotE2EE: the other end does not speak e2ee, but something else"
 ANSWERED = "ProtocolError: the peer opened with an answer; do both sides listen or connect?"
 ECHO = "ProtocolError: the peer's answer is not the echo of our opening"
+OUR_OWN = (
+    "ProtocolError: these are the bytes that this side has sent; it needs those of the other side"
+)
 UNKNOWN_SUITE = "UnsupportedSuite: the peer wants the suite number 0x0009, not accepted here"
 CLASSICAL_SUITE = (
     "UnsupportedSuite: the peer wants the suite Noise_XX_25519_AESGCM_SHA256, not accepted here"

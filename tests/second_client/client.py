@@ -701,6 +701,7 @@ class Client:
         if self.initiator:
             self.hello = preamble(1, 0, self.suites[0])
             self._expect((8, self._answer), *self._call())
+            self.own = bytes(self.out[8:40])
         else:
             self._expect((8, self._hello))
 
@@ -714,6 +715,8 @@ class Client:
         size, step = self.steps[0]
         if step in (self._hello, self._answer):
             need(MAGIC.startswith(bytes(self.buffer[:4])), "wrong magic")
+        elif self.initiator:
+            need(bytes(self.buffer[:32]) != self.own, "our own bytes")
         if len(self.buffer) < size:
             return False
         self.steps.pop(0)

@@ -18,6 +18,7 @@ from tests.second_client.bugs import (
     LOW_ORDER,
     NOT_TAKEN,
     ONE_TRY,
+    OUR_OWN,
     SEALED_WRONG,
     TAG,
     TRUNCATED,
@@ -556,7 +557,7 @@ BUGS: dict[str, Bug] = {
     "the other's e sent back": Bug(
         WRITE,
         sends_e(lambda handshake: handshake.theirs["e"].public_bytes_raw()),
-        {"M< K< L<": said(TAG), "C<": said(WRONG_CODE)},
+        {"M< K<": said(OUR_OWN), "L<": said(TAG), "C<": said(WRONG_CODE)},
         when=token("e"),
     ),
     "an s of zeros": Bug(

@@ -43,6 +43,7 @@ CAPS: dict[tuple[str, str], int] = {
     ("Opening", "_lookup_id"): 16,
     ("Opening", "_nonce"): 32,
     ("Opening", "_out"): LONGEST_PROLOGUE + LONGEST_MESSAGE,
+    ("Opening", "_own_words"): 32,
     ("Opening", "_prologue"): LONGEST_PROLOGUE,
     ("Opening", "_steps"): 4,
     ("Opening", "refusal"): 8,

@@ -12,7 +12,9 @@ import inspect
 import os
 import pickle
 import pkgutil
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -33,6 +35,7 @@ from e2ee.conversation_file import ConversationFile
 from e2ee.errors import ProtocolError, SessionClosed
 from e2ee.invitation import Link, SpokenCode
 from e2ee.transport import Channel
+from e2ee.transport.blocking import BlockingChannel
 from e2ee.transport.memory import pair
 from tests.canaries import WATCH
 
@@ -86,13 +89,20 @@ def everything_alive(folder: Path) -> Iterator[set[bytes]]:
         alive.extend(both)
         await asyncio.gather(*(one.close() for one in both))
 
+    here, there = socket.socketpair()
+    with ThreadPoolExecutor() as pool:
+        answering = pool.submit(BlockingChannel.open, there, Session.responder(PEER))
+        blocking = [BlockingChannel.open(here, Session.initiator(ME)), answering.result()]
+
     alive: list[object] = [opening, by_link, by_code, session, peer, by_code_too, contacts, texts]
     asyncio.run(channel())
     with texts.journal(PEER.public_key) as journal:
         journal.next_id()
-        alive.append(journal)
+        alive += [journal, *blocking]
         yield {*WATCH.secrets, CODE.password}
     texts.close()
+    for each in blocking:
+        each.abort()
 
 
 def opened() -> tuple[Session, Session]:
@@ -150,7 +160,7 @@ def test_every_object_that_holds_a_secret_refuses_to_be_copied_or_pickled(
     unmet = {f"{kind.__module__}.{kind.__name__}" for kind in kinds - set(map(type, alive))}
     plain = tuple(f"e2ee.{name}" for name in PLAIN)
     assert {name for name in unmet if not name.startswith(plain)} == {"e2ee._uncopyable.Uncopyable"}
-    assert {Session, Identity, Link, SpokenCode, Channel, ContactFile} < holders
+    assert {Session, Identity, Link, SpokenCode, BlockingChannel, Channel, ContactFile} < holders
     figure(
         f"copies: {len(holders)} of {len(kinds)} classes hold secrets; each refuses copy, deepcopy "
         f"and pickle in {pickle.HIGHEST_PROTOCOL + 1} protocols"
