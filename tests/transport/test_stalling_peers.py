@@ -6,9 +6,7 @@ The time is a loop's own and passes at once, so that hours of waiting take secon
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +14,7 @@ from e2ee import Identity, Session
 from e2ee.errors import TimedOut
 from e2ee.transport import Channel, Timeouts
 from e2ee.transport.memory import MemoryStream, pair
+from tests.virtual_time import NEVER, in_virtual_time, now
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 OURS = Timeouts()
@@ -27,43 +26,6 @@ ROLES = pytest.mark.parametrize("role", ["initiator", "responder"])
 
 LENGTHS = {"initiator": 8 + 1_712, "responder": 8 + 1_216 + 576}
 """Bytes of the opening that the peer has to give, with the usual suite (SPEC.md section 4.1)."""
-
-NEVER = 1e6
-"""Seconds that are longer than any patience."""
-
-
-class VirtualTime(asyncio.SelectorEventLoop):
-    """A loop whose clock stands while there is something to do, and jumps to what comes next."""
-
-    _now = 0.0
-    _ready: Any
-    _scheduled: list[Any]
-    _timer_cancelled_count: int
-
-    def time(self) -> float:
-        return self._now
-
-    def _run_once(self) -> None:
-        while self._scheduled and self._scheduled[0].cancelled():
-            heapq.heappop(self._scheduled)._scheduled = False
-            self._timer_cancelled_count -= 1
-        if not self._ready:
-            assert self._scheduled, "everybody waits, for ever"
-            self._now = max(self._now, self._scheduled[0].when())
-        super()._run_once()  # type: ignore[misc]
-
-
-def in_virtual_time(test: Coroutine[Any, Any, None]) -> None:
-    async def leaving_nothing_behind() -> None:
-        await test
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    with asyncio.Runner(loop_factory=VirtualTime) as runner:
-        runner.run(leaving_nothing_behind())
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def sessions(role: str) -> tuple[Session, Session]:
