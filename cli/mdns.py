@@ -35,6 +35,12 @@ MAX_ANSWERS = 16
 """Answers that are taken to one question: machines, or addresses of one."""
 
 
+MAX_LABEL = 63
+"""Bytes of each part of a name (RFC 1035, section 2.3.4). What came as no UTF-8 is longer here than
+it was, and cannot be asked for.
+"""
+
+
 class NoDiscovery(Exception):
     """This machine cannot do it: no network, or no multicast."""
 
@@ -126,8 +132,13 @@ class Question:
 
         query = DNSOutgoing(QUERY)
         for name, kind in questions:
-            query.add_question(DNSQuestion(name, kind, IN))
+            if _can_be_asked(name):
+                query.add_question(DNSQuestion(name, kind, IN))
         self._network.zeroconf.async_send(query)
+
+
+def _can_be_asked(name: str) -> bool:
+    return all(0 < len(part.encode()) <= MAX_LABEL for part in name.removesuffix(".").split("."))
 
 
 def questions_about(network: AsyncZeroconf, name: str) -> list[tuple[str, int]]:

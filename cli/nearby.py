@@ -46,8 +46,8 @@ MAX_MACHINES = 64
 MAX_PLACES = 8
 """Addresses of one contact that are worth trying: signs can be repeated by anybody."""
 
-MAX_LABEL, MAX_TEXT = 63, 255
-"""Bytes of an instance's own name and of a TXT record; ours have 16 and 38."""
+MAX_TEXT = 255
+"""Bytes of a TXT record that is looked at; ours has 38."""
 
 
 @contextlib.asynccontextmanager
@@ -144,12 +144,7 @@ def _instances(network: AsyncZeroconf) -> list[str]:
         getattr(record, "alias", "")
         for record in network.zeroconf.cache.entries_with_name(SERVICE)[:MAX_MACHINES]
     ]
-    return [
-        name
-        for name in names
-        if name.lower().endswith(f".{SERVICE}")
-        and len(name.encode()) - len(SERVICE) - 1 <= MAX_LABEL
-    ]
+    return [name for name in names if name.lower().endswith(f".{SERVICE}")]
 
 
 def _missing(network: AsyncZeroconf) -> list[tuple[str, int]]:

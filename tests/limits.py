@@ -389,6 +389,10 @@ PROGRAM = (
         "cli/test_discovery.py::test_a_flood_of_machines_is_cut_short",
     ),
     Limit(
+        "e2ee_cli.mdns:MAX_LABEL",
+        OF_PROGRAM + "test_a_name_that_no_question_can_have_is_not_asked_for",
+    ),
+    Limit(
         "e2ee_cli.nearby:MAX_PLACES",
         "cli/test_nearby.py::test_a_flood_of_places_for_one_contact_is_cut_short",
     ),
@@ -401,7 +405,6 @@ UNTESTED = {
     "e2ee_cli.chat:CONFIRMATION_TIMEOUT",
     "e2ee_cli.transfer:RETURN_TIMEOUT",
     "e2ee_cli.nearby:MAX_MACHINES",
-    "e2ee_cli.nearby:MAX_LABEL",
     "e2ee_cli.nearby:MAX_TEXT",
     "e2ee_cli.nearby:SEARCH_TIME",
     "e2ee_cli.output:STDERR_PATIENCE",

@@ -47,7 +47,8 @@ def test_a_number_that_another_has_is_not_taken() -> None:
 
 
 def name(text: str) -> bytes:
-    return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
+    parts = text.encode(errors="surrogateescape").split(b".")
+    return b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 
 
 def answer(number: int, *, server: str, port: int, address: bytes) -> bytes:
@@ -83,19 +84,25 @@ def test_a_second_machine_with_the_number_is_seen(attacker: Any) -> None:
 
 @needs_multicast
 @pytest.mark.parametrize(
-    "packets",
+    ("number", "packets"),
     [
-        [b"", b"\0", b"\xff" * 500, bytes(12), struct.pack(">HHHHHH", 0, 0x8400, 9, 9, 9, 9)],
-        [answer(735, server="evil.local", port=0, address=bytes([10, 6, 6, 6]))],
-        [answer(735, server="evil.local", port=9, address=bytes([224, 0, 0, 1]))],
-        [answer(735, server="evil.local", port=9, address=bytes(4))],
-        [answer(735, server="evil.local", port=9, address=bytes(3))],
-        [answer(735, server="x" * 60, port=9, address=b"")],
+        (
+            740,
+            [b"", b"\0", b"\xff" * 500, bytes(12), struct.pack(">HHHHHH", 0, 0x8400, 9, 9, 9, 9)],
+        ),
+        (741, [answer(741, server="evil.local", port=0, address=bytes([10, 6, 6, 6]))]),
+        (742, [answer(742, server="evil.local", port=9, address=bytes([224, 0, 0, 1]))]),
+        (743, [answer(743, server="evil.local", port=9, address=bytes(4))]),
+        (744, [answer(744, server="evil.local", port=9, address=bytes(3))]),
+        (745, [answer(745, server="x" * 60, port=9, address=b"")]),
+        (746, [answer(746, server="\udcff" * 63, port=9, address=b"")]),
     ],
-    ids=["garbage", "port 0", "multicast", "unspecified", "short", "none"],
+    ids=["garbage", "port 0", "multicast", "unspecified", "short", "none", "no UTF-8"],
 )
-def test_answers_that_are_none_are_passed_over(attacker: Any, packets: list[bytes]) -> None:
-    assert found_under_attack(attacker, packets, 735) == [Found(("127.0.0.1",), 4567)]
+def test_answers_that_are_none_are_passed_over(
+    attacker: Any, number: int, packets: list[bytes]
+) -> None:
+    assert found_under_attack(attacker, packets, number) == [Found(("127.0.0.1",), 4567)]
 
 
 @needs_multicast

@@ -9,15 +9,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from zeroconf import DNSIncoming, DNSOutgoing  # type: ignore[attr-defined]
 
 from e2ee.errors import ConnectFailed, OverLimit, TimedOut
 from e2ee.journal import MemoryJournal, Outgoing
 from e2ee.transport import tcp
-from e2ee_cli import chat, file_desk, join, passphrases, purpose
+from e2ee_cli import chat, file_desk, join, mdns, passphrases, purpose
 from e2ee_cli.correspondent import Correspondent
 from e2ee_cli.exits import CliError
 from e2ee_cli.file_names import MAX_NUMBERED, numbered
 from e2ee_cli.invite import LONGEST_LIFE, parse_lifetime
+from e2ee_cli.mdns import Question
 
 Figure = Callable[[str], None]
 
@@ -121,6 +123,29 @@ def test_of_a_file_no_more_is_read_than_can_be_of_use(tmp_path: Path, figure: Fi
             path.write_text("x" * size)
             assert len(read(str(path), output)) == min(size, limit)
     figure(f"limits: {join.MAX_FILE:,} bytes read of a file for a link, however long it is")
+
+
+# The local network.
+
+
+@pytest.mark.attack(26)
+def test_a_name_that_no_question_can_have_is_not_asked_for(figure: Figure) -> None:
+    """It would end the search: it came from a stranger, in one packet."""
+    asked: list[str] = []
+
+    def send(query: DNSOutgoing) -> None:
+        for packet in query.packets():
+            asked.extend(question.name for question in DNSIncoming(packet).questions)
+
+    async def ask(names: list[str]) -> None:
+        Question(network).ask(*((name, mdns.A) for name in names))
+
+    network: Any = SimpleNamespace(zeroconf=SimpleNamespace(async_send=send))
+    right = [f"{'x' * size}.local." for size in (1, mdns.MAX_LABEL - 1, mdns.MAX_LABEL)]
+    parts = ["x" * (mdns.MAX_LABEL + 1), "\ufffd" * mdns.MAX_LABEL, "", "a..b", "."]
+    asyncio.run(ask([*right, *(f"{part}.local." for part in parts)]))
+    assert asked == right
+    figure(f"limits: names with parts of {mdns.MAX_LABEL} bytes asked for, and of one more not")
 
 
 # Deadlines, made short; what hangs would hang for ever.
