@@ -396,6 +396,15 @@ PROGRAM = (
         "e2ee_cli.nearby:MAX_PLACES",
         "cli/test_nearby.py::test_a_flood_of_places_for_one_contact_is_cut_short",
     ),
+    Limit(
+        "e2ee_cli.nearby:MAX_MACHINES",
+        "cli/test_nearby.py::test_the_signs_of_so_many_machines_are_looked_at",
+    ),
+    Limit("e2ee_cli.nearby:MAX_TEXT", "cli/test_nearby.py::test_so_long_a_record_is_looked_at"),
+    Limit(
+        "e2ee_cli.nearby:SEARCH_TIME",
+        "cli/test_nearby.py::test_who_shows_up_later_than_that_is_not_here",
+    ),
 )
 """What bounds this package and its program, and may be different in another."""
 
@@ -404,9 +413,6 @@ UNTESTED = {
     "e2ee_cli.correspondent:GOODBYE_TIMEOUT",
     "e2ee_cli.chat:CONFIRMATION_TIMEOUT",
     "e2ee_cli.transfer:RETURN_TIMEOUT",
-    "e2ee_cli.nearby:MAX_MACHINES",
-    "e2ee_cli.nearby:MAX_TEXT",
-    "e2ee_cli.nearby:SEARCH_TIME",
     "e2ee_cli.output:STDERR_PATIENCE",
     "e2ee_cli.view:LAST_LINES",
     "e2ee_cli.invite:HIGHEST_NUMBER",

@@ -7,12 +7,14 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from zeroconf import (  # type: ignore[attr-defined]
     DNSAddress,
+    DNSCache,
+    DNSIncoming,
     DNSOutgoing,
     DNSPointer,
     DNSService,
@@ -24,8 +26,18 @@ from e2ee.contact_file import ContactFile
 from e2ee.contacts import Contact, ContactBook
 from e2ee.nearby_tag import PERIOD, Sign, new_sign
 from e2ee_cli import nearby
-from e2ee_cli.nearby import MAX_PLACES, SERVICE, look, visible
+from e2ee_cli.mdns import MAX_ANSWERS, POLL
+from e2ee_cli.nearby import (
+    MAX_MACHINES,
+    MAX_PLACES,
+    MAX_TEXT,
+    SEARCH_TIME,
+    SERVICE,
+    look,
+    visible,
+)
 from e2ee_cli.output import Output
+from tests.virtual_time import in_virtual_time, now
 
 needs_multicast = pytest.mark.usefixtures("can_multicast")
 
@@ -233,3 +245,101 @@ def test_where_the_network_does_not_allow_it_that_is_said_and_listening_goes_on(
     assert [line["event"] for line in lines[1:]] == ["listening", "not_visible"]
     assert e2ee.run("connect", f"127.0.0.1:{lines[1]['port']}", stdin=b"hello\n")[0] == 0
     assert '"hello"' in e2ee.finish(listening)[1]
+
+
+# How much is looked at, and for how long; on a network that is none, where the time passes at once.
+
+
+class Heard:
+    """What has come from a network; nobody hears what is asked there."""
+
+    def __init__(self) -> None:
+        self.cache = DNSCache()
+        self.zeroconf = self
+
+    def async_send(self, _: DNSOutgoing) -> None: ...
+
+    def hear(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            self.cache.async_add_records(DNSIncoming(packet).answers())
+
+
+@pytest.fixture
+def new_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Heard]:
+    def make() -> Heard:
+        heard = Heard()
+        network = contextlib.nullcontext(heard)
+        monkeypatch.setattr(nearby, "local_network", lambda _: network)
+        return heard
+
+    return make
+
+
+@pytest.mark.attack(26)
+@pytest.mark.parametrize("each", [0, 1, MAX_ANSWERS // 2])
+def test_the_signs_of_so_many_machines_are_looked_at(
+    each: int, new_network: Callable[[], Heard], figure: Callable[[str], None]
+) -> None:
+    bob, carol = Identity.generate(), Identity.generate()
+
+    async def is_seen_behind(others: int) -> bool:
+        network = new_network()
+        for number in range(others):
+            sign = new_sign(carol.public_key, time.time())
+            name = f"machine{number // max(each, 1)}"
+            network.hear(forged(sign, name=name, text=None if each else b"\0"))
+        network.hear(forged(new_sign(bob.public_key, time.time())))
+        return await found(bob, seconds=POLL) != {}
+
+    async def work() -> None:
+        seen = [await is_seen_behind(MAX_MACHINES - 1 + more) for more in (-1, 0, 1)]
+        assert seen == [True, True, False]
+
+    in_virtual_time(work())
+    figure(
+        f"limits: who comes after {MAX_MACHINES} signs, {each} of each machine, is not looked at"
+    )
+
+
+@pytest.mark.attack(26)
+def test_so_long_a_record_is_looked_at(
+    new_network: Callable[[], Heard], figure: Callable[[str], None]
+) -> None:
+    bob = Identity.generate()
+
+    async def is_seen_with(size: int) -> bool:
+        sign = new_sign(bob.public_key, time.time())
+        text = b"\x12n=" + sign.nonce + b"\x12t=" + sign.tag
+        rest = size - len(text)
+        new_network().hear(forged(sign, text=text + bytes([rest - 1]) + b"x" * (rest - 1)))
+        return await found(bob, seconds=POLL) != {}
+
+    async def work() -> None:
+        sizes = (MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1)
+        assert [await is_seen_with(size) for size in sizes] == [True, True, False]
+
+    in_virtual_time(work())
+    figure(f"limits: a record of {MAX_TEXT} bytes on the network looked at, a longer one not")
+
+
+@pytest.mark.attack(26)
+def test_who_shows_up_later_than_that_is_not_here(
+    new_network: Callable[[], Heard], figure: Callable[[str], None]
+) -> None:
+    bob = Identity.generate()
+
+    async def is_seen_after(seconds: float) -> bool:
+        packets = forged(new_sign(bob.public_key, time.time()))
+        asyncio.get_running_loop().call_later(seconds, new_network().hear, packets)
+        began = now()
+        async with contextlib.aclosing(look([contact(bob)])) as shown:
+            seen = [who.id async for who, _ in shown]
+        assert SEARCH_TIME <= now() - began < SEARCH_TIME + 1.5 * POLL
+        return seen == [bob.id]
+
+    async def work() -> None:
+        times = (0, SEARCH_TIME - POLL, SEARCH_TIME + 2 * POLL)
+        assert [await is_seen_after(seconds) for seconds in times] == [True, True, False]
+
+    in_virtual_time(work())
+    figure(f"limits: who shows up on the network in {SEARCH_TIME:g} s is seen, and nobody later")
