@@ -17,8 +17,11 @@ from .exits import CliError, Exit
 from .profile import Profile
 from .view import View
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+FIRST_PAUSE = 0.1
 """Seconds before the next try; each is twice the one before, and up to a half more by chance."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds that no such pause exceeds, but for what chance adds."""
 
 ASLEEP = 15.0
 """Seconds by which the clock may run away from the computer's own: it has slept, then."""

@@ -477,14 +477,21 @@ class Chat:
                 return True
             return not (person.unsent if self._wait == "sent" else person.unconfirmed)
 
-        while not all(map(done, people)):
-            before = sum(person.confirmed for person in people)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limit):
-                    await asyncio.gather(*(person.until(done) for person in people))
-            progress = sum(person.confirmed for person in people) > before
-            if not all(map(done, people)) and (self._patience is not None or not progress):
-                raise self._too_late()
+        async def settled(person: Correspondent) -> None:
+            while not done(person):
+                confirmed = person.confirmed
+                await person.until(
+                    lambda known, before=confirmed: done(known) or known.confirmed > before  # type: ignore[misc]
+                )
+                if self._patience is None:
+                    deadline.reschedule(asyncio.get_running_loop().time() + self._limit)
+
+        try:
+            async with asyncio.timeout(self._limit) as deadline:
+                while not all(map(done, people)):
+                    await asyncio.gather(*map(settled, people))
+        except TimeoutError:
+            raise self._too_late() from None
 
     async def _leave(self) -> None:
         await asyncio.gather(*(person.correspondent.leave() for person in self.people))

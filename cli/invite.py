@@ -33,9 +33,11 @@ from .waiting import Waiting, addresses_of, one_of, plain_host
 from .ways import way
 
 HIGHEST_NUMBER = 99
-"""Numbers are short while there are few; another machine's on this network is not taken again."""
+"""Of a code that is made here: short to say. Another machine's on this network is not taken again.
+"""
 
 NUMBER_TRIES = 5
+"""Numbers that are tried; where others have all of them, the invitation cannot be found by one."""
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST_LIFE = 52 * 604_800
@@ -65,7 +67,7 @@ async def invite_by_code(
         return offers[-1].state is OfferState.BURNED or isinstance(error, TrustRefused)
 
     host = plain_host(host)
-    offers.append(CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER))))
+    offers.append(_new_offer())
     chat = Chat(profile)
     host_one = functools.partial(chat.host, initiator=False)
     waiting = Waiting(profile, lambda _: name, host_one, once=True, is_end=is_end)
@@ -105,6 +107,10 @@ async def invite_by_code(
         await waiting.end()
 
 
+def _new_offer() -> CodeOffer:
+    return CodeOffer(SpokenCode.generate(1 + secrets.randbelow(HIGHEST_NUMBER)))
+
+
 @contextlib.asynccontextmanager
 async def _found_by_number(
     offers: list[CodeOffer], port: int, addresses: list[str]
@@ -118,8 +124,7 @@ async def _found_by_number(
             try:
                 await stack.enter_async_context(advertised(offers[-1].code.number, port, addresses))
             except NumberTaken:
-                number = 1 + secrets.randbelow(HIGHEST_NUMBER)
-                offers.append(CodeOffer(SpokenCode.generate(number)))
+                offers.append(_new_offer())
             except NoDiscovery:
                 break
             else:

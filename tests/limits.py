@@ -74,6 +74,7 @@ EVERY = "test_limits.py::test_a_limit_is_kept"
 SESSION = "session/test_limits.py::"
 STATES = "files/test_states_of_transfers.py::"
 CHANNEL = "transport/test_channel.py::"
+DEADLINES = "cli/test_deadlines.py::"
 OF_PROGRAM = "cli/test_limits_of_the_program.py::"
 TCP = "transport/test_tcp.py::"
 WEBSOCKET = "transport/test_websocket.py::"
@@ -332,9 +333,27 @@ PROGRAM = (
     ),
     Limit("e2ee_cli.waiting:REPORTS", "cli/test_pipes.py::test_reports_of_strangers_are_bounded"),
     Limit(
+        "e2ee_cli.correspondent:GOODBYE_TIMEOUT",
+        DEADLINES + "test_the_answer_to_a_goodbye_in_a_chat",
+    ),
+    Limit("e2ee_cli.carrying:GOODBYE_TIMEOUT", DEADLINES + "test_a_goodbye_after_a_signal"),
+    Limit(
+        "e2ee_cli.chat:CONFIRMATION_TIMEOUT",
+        DEADLINES + "test_texts_are_waited_for_while_some_are_confirmed",
+    ),
+    Limit(
+        "e2ee_cli.calling:LONGEST_PAUSE",
+        OF_PROGRAM + "test_the_longest_pause_between_two_calls",
+    ),
+    Limit(
         "e2ee_cli.view:MAX_UNSHOWN",
         "faults/test_attacks_by_a_peer.py::"
         "test_a_flood_of_texts_at_a_slow_reader_is_held_back_and_holds_up_nobody",
+    ),
+    Limit("e2ee_cli.view:LAST_LINES", DEADLINES + "test_the_last_lines_of_a_chat"),
+    Limit(
+        "e2ee_cli.output:STDERR_PATIENCE",
+        DEADLINES + "test_what_is_to_be_said_while_stderr_is_stuck",
     ),
     Limit(
         "e2ee_cli.inline_screen:MAX_UNWRITTEN",
@@ -350,12 +369,14 @@ PROGRAM = (
         "test_a_reader_that_stalls_holds_up_no_signal_and_fills_no_memory",
     ),
     Limit("e2ee_cli.file_desk:AT_ONCE", OF_PROGRAM + "test_so_many_files_are_offered_at_once"),
+    Limit("e2ee_cli.transfer:RETURN_TIMEOUT", DEADLINES + "test_who_sends_files_calls_again"),
     Limit("e2ee_cli.file_names:MAX_BYTES", EVERY),
     Limit(
         "e2ee_cli.file_names:MAX_NUMBERED", OF_PROGRAM + "test_so_many_names_are_tried_for_a_file"
     ),
     Limit("e2ee_cli.names:MAX_SHOWN", EVERY),
     Limit("e2ee_cli.names:MAX_MARKS", EVERY),
+    Limit("e2ee_cli.demo:PEER_TIMEOUT", DEADLINES + "test_the_other_process_of_the_demonstration"),
     # What its owner gives it.
     Limit("e2ee_cli.settings:MAX_NAME", EVERY),
     Limit("e2ee_cli.settings:MAX_HISTORY_DAYS", EVERY),
@@ -374,6 +395,17 @@ PROGRAM = (
         OF_PROGRAM + "test_of_a_file_no_more_is_read_than_can_be_of_use",
     ),
     Limit("e2ee_cli.invite:LONGEST_LIFE", OF_PROGRAM + "test_the_longest_life_of_a_link"),
+    Limit(
+        "e2ee_cli.invite:HIGHEST_NUMBER",
+        OF_PROGRAM + "test_so_many_numbers_are_tried_and_none_above_the_highest",
+    ),
+    Limit(
+        "e2ee_cli.invite:NUMBER_TRIES",
+        OF_PROGRAM + "test_so_many_numbers_are_tried_and_none_above_the_highest",
+    ),
+    Limit(
+        "e2ee_cli.hint:PATIENCE", "cli/test_hint.py::test_the_hint_comes_at_its_time_and_not_before"
+    ),
     Limit(
         "e2ee_cli.book:PATIENCE",
         "cli/test_contact_commands.py::"
@@ -407,21 +439,6 @@ PROGRAM = (
     ),
 )
 """What bounds this package and its program, and may be different in another."""
-
-UNTESTED = {
-    "e2ee_cli.carrying:GOODBYE_TIMEOUT",
-    "e2ee_cli.correspondent:GOODBYE_TIMEOUT",
-    "e2ee_cli.chat:CONFIRMATION_TIMEOUT",
-    "e2ee_cli.transfer:RETURN_TIMEOUT",
-    "e2ee_cli.output:STDERR_PATIENCE",
-    "e2ee_cli.view:LAST_LINES",
-    "e2ee_cli.invite:HIGHEST_NUMBER",
-    "e2ee_cli.invite:NUMBER_TRIES",
-    "e2ee_cli.calling:LONGEST_PAUSE",
-    "e2ee_cli.demo:PEER_TIMEOUT",
-    "e2ee_cli.hint:PATIENCE",
-}
-"""Limits, and no test has them at their edge."""
 
 SIZES = {
     *("KEY_LENGTH", "TAG_LENGTH", "PSK_LENGTH", "SHARE_LENGTH", "SALT_LENGTH", "NONCE_LENGTH"),

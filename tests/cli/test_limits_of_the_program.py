@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +16,12 @@ from zeroconf import DNSIncoming, DNSOutgoing  # type: ignore[attr-defined]
 from e2ee.errors import ConnectFailed, OverLimit, TimedOut
 from e2ee.journal import MemoryJournal, Outgoing
 from e2ee.transport import tcp
-from e2ee_cli import chat, file_desk, join, mdns, passphrases, purpose
+from e2ee_cli import calling, chat, file_desk, invite, join, mdns, passphrases, purpose
 from e2ee_cli.correspondent import Correspondent
+from e2ee_cli.discovery import NumberTaken
 from e2ee_cli.exits import CliError
 from e2ee_cli.file_names import MAX_NUMBERED, numbered
-from e2ee_cli.invite import LONGEST_LIFE, parse_lifetime
+from e2ee_cli.invite import LONGEST_LIFE, NUMBER_TRIES, parse_lifetime
 from e2ee_cli.mdns import Question
 
 Figure = Callable[[str], None]
@@ -108,6 +111,52 @@ def test_the_longest_life_of_a_link(figure: Figure) -> None:
         with pytest.raises(CliError):
             parse_lifetime(longer)
     figure("limits: a link for 52 weeks made, for an hour or a day more refused")
+
+
+@pytest.mark.attack(26)
+@pytest.mark.parametrize("taken", [0, NUMBER_TRIES - 1, NUMBER_TRIES])
+def test_so_many_numbers_are_tried_and_none_above_the_highest(
+    taken: int, monkeypatch: pytest.MonkeyPatch, figure: Figure
+) -> None:
+    highest = invite.HIGHEST_NUMBER
+    tried: list[int] = []
+
+    @contextlib.asynccontextmanager
+    async def advertised(number: int, *_: object) -> AsyncIterator[None]:
+        tried.append(number)
+        if len(tried) <= taken:
+            raise NumberTaken
+        yield
+
+    async def is_found() -> bool:
+        offers = [invite._new_offer()]
+        discoverable: list[bool] = []
+        async with invite._found_by_number(offers, 1, ["127.0.0.1"]) as found:
+            discoverable.append(found)
+        return discoverable == [True]
+
+    monkeypatch.setattr(invite, "advertised", advertised)
+    for at, number in ((0, 1), (-1, highest)):
+        tried.clear()
+        monkeypatch.setattr(invite.secrets, "randbelow", lambda below, at=at: range(below)[at])
+        assert asyncio.run(is_found()) == (taken < NUMBER_TRIES)
+        assert tried == [number] * min(taken + 1, NUMBER_TRIES)
+    tries = f"{len(tried)} numbers from 1 to {highest} tried"
+    figure(f"limits: {tries} for a code where others have the first {taken}")
+
+
+@pytest.mark.attack(26)
+@pytest.mark.parametrize(("draw", "chance"), [(min, 1), (max, 1.5)])
+def test_the_longest_pause_between_two_calls(
+    draw: Callable[..., float], chance: float, monkeypatch: pytest.MonkeyPatch, figure: Figure
+) -> None:
+    longest = calling.LONGEST_PAUSE
+    monkeypatch.setattr(calling, "random", SimpleNamespace(uniform=draw))
+    pauses = [pause / chance for pause in islice(calling.new_pauses(), 100)]
+    doubled = [calling.FIRST_PAUSE * 2**number for number in range(100)]
+    assert pauses == pytest.approx([min(pause, longest) for pause in doubled])
+    assert pauses[8] < longest == pauses[9]
+    figure(f"limits: pauses between two calls double up to {chance * longest:g} s, and no further")
 
 
 @pytest.mark.attack(26)
