@@ -296,11 +296,11 @@ PROGRAM = (
     ),
     Limit(
         "e2ee.transport.tcp:CONNECT_TIMEOUT",
-        OF_PROGRAM + "test_an_address_that_does_not_answer_is_given_up",
+        DEADLINES + "test_an_address_that_does_not_answer_is_given_up",
     ),
     Limit(
         "e2ee.transport.tcp:ATTEMPT_TIMEOUT",
-        OF_PROGRAM + "test_an_address_that_does_not_answer_is_given_up",
+        DEADLINES + "test_an_address_that_does_not_answer_is_given_up",
     ),
     Limit(
         "e2ee.transport.websocket:MAX_RECEIVED_SIZE",
@@ -315,7 +315,7 @@ PROGRAM = (
         WEBSOCKET + "test_a_close_that_cannot_leave_is_given_up",
     ),
     # The chat.
-    Limit("e2ee_cli.purpose:HELLO_TIMEOUT", OF_PROGRAM + "test_a_peer_without_a_hello_is_given_up"),
+    Limit("e2ee_cli.purpose:HELLO_TIMEOUT", DEADLINES + "test_a_peer_without_a_hello_is_given_up"),
     Limit("e2ee_cli.chat:MAX_PEOPLE", OF_PROGRAM + "test_so_many_people_and_no_more"),
     Limit(
         "e2ee_cli.chat:MAX_WAITING",

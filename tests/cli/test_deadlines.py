@@ -1,4 +1,4 @@
-"""Deadlines of the program: what comes just before one is had, what comes just after is given up.
+"""Deadlines that no other test shows: what comes just before is had, what comes after given up.
 
 In virtual time, so that each is at its real value and to the millisecond.
 """
@@ -15,9 +15,22 @@ import pytest
 
 from e2ee import Identity, Peer
 from e2ee.contacts import Contact, ContactBook
-from e2ee.errors import Truncated
+from e2ee.errors import ConnectFailed, TimedOut, Truncated
 from e2ee.journal import MemoryJournal, Outgoing
-from e2ee_cli import carrying, chat, correspondent, demo, output, receive, screen, send, transfer
+from e2ee.messages import Hello, encode
+from e2ee.transport import tcp
+from e2ee_cli import (
+    carrying,
+    chat,
+    correspondent,
+    demo,
+    output,
+    purpose,
+    receive,
+    screen,
+    send,
+    transfer,
+)
 from e2ee_cli import view as views
 from e2ee_cli.chat import Chat
 from e2ee_cli.correspondent import Correspondent
@@ -93,6 +106,56 @@ def new_correspondent() -> Correspondent:
 
 def contact() -> Contact:
     return ContactBook().meet(Peer(BOB.public_key, bytes(32), 0, 1), "meeting", 0, name="bob")
+
+
+# How a conversation begins.
+
+
+@pytest.mark.attack(26)
+@pytest.mark.parametrize("slow", ["the name", "the address"])
+def test_an_address_that_does_not_answer_is_given_up(
+    slow: str, monkeypatch: pytest.MonkeyPatch, figure: Figure
+) -> None:
+    async def answers(seconds: float) -> bool:
+        async def find(host: str, port: int, **_: object) -> list[Any]:
+            await asyncio.sleep(seconds if slow == "the name" else 0)
+            return [(0, 0, 0, "", (host, port))]
+
+        async def connect(*_: object, **__: object) -> tuple[None, str]:
+            await asyncio.sleep(seconds if slow == "the address" else 0)
+            return None, "connected"
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "getaddrinfo", find)
+        monkeypatch.setattr(loop, "create_connection", connect)
+        try:
+            stream: object = await tcp.connect_stream("127.0.0.1", 9)
+        except ConnectFailed as error:
+            if not str(error).endswith("did not answer in time"):
+                raise
+            return False
+        return stream == "connected"
+
+    limit = tcp.CONNECT_TIMEOUT if slow == "the name" else tcp.ATTEMPT_TIMEOUT
+    check_deadline(limit, answers)
+    figure(f"limits: {slow} of a machine that does not answer is given up after {limit:g} s")
+
+
+@pytest.mark.attack(26)
+def test_a_peer_without_a_hello_is_given_up(figure: Figure) -> None:
+    async def is_greeted(seconds: float) -> bool:
+        async def receive() -> bytes:
+            await asyncio.sleep(seconds)
+            return encode(Hello(purposes=("chat",)))
+
+        peer: Any = SimpleNamespace(send=lambda _: asyncio.sleep(0), receive=receive)
+        try:
+            return bool(await purpose.agree(peer, ["chat"], initiator=True) == "chat")
+        except TimedOut:
+            return False
+
+    check_deadline(purpose.HELLO_TIMEOUT, is_greeted)
+    figure(f"limits: a peer without a hello is given up after {purpose.HELLO_TIMEOUT:g} s")
 
 
 # Goodbyes.

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from zeroconf import DNSIncoming, DNSOutgoing  # type: ignore[attr-defined]
 
-from e2ee.errors import ConnectFailed, OverLimit, TimedOut
+from e2ee.errors import OverLimit
 from e2ee.journal import MemoryJournal, Outgoing
-from e2ee.transport import tcp
-from e2ee_cli import calling, chat, file_desk, invite, join, mdns, passphrases, purpose
+from e2ee_cli import calling, chat, file_desk, invite, join, mdns, passphrases
 from e2ee_cli.correspondent import Correspondent
 from e2ee_cli.discovery import NumberTaken
 from e2ee_cli.exits import CliError
@@ -196,33 +195,3 @@ def test_a_name_that_no_question_can_have_is_not_asked_for(figure: Figure) -> No
         asyncio.run(ask([f"{part}.local.", *right]))
         assert asked == right
     figure(f"limits: names with parts of {mdns.MAX_LABEL} bytes asked for, and of one more not")
-
-
-# Deadlines, made short; what hangs would hang for ever.
-
-
-@pytest.mark.attack(26)
-def test_a_peer_without_a_hello_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, figure: Figure
-) -> None:
-    monkeypatch.setattr(purpose, "HELLO_TIMEOUT", 0.01)
-
-    async def send(_: bytes) -> None: ...
-
-    silent: Any = SimpleNamespace(send=send, receive=lambda: asyncio.sleep(3600))
-    with pytest.raises(TimedOut):
-        asyncio.run(purpose.agree(silent, ["chat"], initiator=True))
-    figure("limits: a peer without a hello is given up")
-
-
-@pytest.mark.attack(26)
-@pytest.mark.parametrize("deadline", ["CONNECT_TIMEOUT", "ATTEMPT_TIMEOUT"])
-def test_an_address_that_does_not_answer_is_given_up(
-    deadline: str, monkeypatch: pytest.MonkeyPatch, figure: Figure
-) -> None:
-    monkeypatch.setattr(tcp, deadline, 0.01)
-    loop = asyncio.BaseEventLoop
-    monkeypatch.setattr(loop, "create_connection", lambda *_, **__: asyncio.sleep(3600))
-    with pytest.raises(ConnectFailed, match=r"did not answer in time$"):
-        asyncio.run(tcp.connect_stream("127.0.0.1", 9))
-    figure(f"limits: an address that does not answer is given up by {deadline}")
