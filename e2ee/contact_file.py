@@ -19,6 +19,7 @@ from e2ee.contacts import ContactBook
 from e2ee.errors import ContactFileBusy, ContactFileError
 from e2ee.identity import Identity
 from e2ee.private_file import alone, as_path, read_private, write_private
+from e2ee.random_numbers import drawn
 
 __all__ = ["ContactFile"]
 
@@ -80,7 +81,7 @@ class ContactFile(Uncopyable):
             data = book.to_bytes()
             plaintext = len(data).to_bytes(_LENGTH_PREFIX) + data
             plaintext += bytes(-len(plaintext) % PADDED_TO)
-            salt = secrets.token_bytes(SALT_LENGTH)
+            salt = drawn(secrets.token_bytes, SALT_LENGTH)
             sealed = self._cipher(salt).encrypt(_NONCE, plaintext, HEADER)
             if len(HEADER) + SALT_LENGTH + len(sealed) > MAX_SIZE:
                 raise ContactFileError(f"the contacts are too large for {self._path}; remove some")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from e2ee.conversation_database import ConversationDatabase
 from e2ee.journal import MAX_STREAMS, STREAM_LENGTH
+from e2ee.random_numbers import drawn
 
 _HEAD = struct.Struct(f">32s{STREAM_LENGTH}sQQ")
 _HEARD = struct.Struct(f">{STREAM_LENGTH}sQ")
@@ -61,7 +62,7 @@ def find_or_make(database: ConversationDatabase, identity: bytes) -> tuple[int, 
     with database.together():
         found = find(database, identity)
         if found is None:
-            state = ContactState(identity, secrets.token_bytes(STREAM_LENGTH))
+            state = ContactState(identity, drawn(secrets.token_bytes, STREAM_LENGTH))
             name = database.name(identity)
             sealed = database.seal(state.to_bytes(), b"contact" + name)
             database.rows("INSERT INTO contacts (name, state) VALUES (?, ?)", name, sealed)

@@ -25,6 +25,7 @@ from e2ee._uncopyable import Uncopyable
 from e2ee.errors import ConversationBusy, ConversationFileError, UsageError
 from e2ee.identity import Identity
 from e2ee.private_file import as_path
+from e2ee.random_numbers import drawn
 
 APPLICATION_ID = int.from_bytes(b"e2ee")
 VERSION = 1
@@ -126,7 +127,7 @@ class ConversationDatabase(Uncopyable):
 
     def seal(self, value: bytes, place: bytes) -> bytes:
         """The value such as only ``open`` with the same place opens it."""
-        nonce = secrets.token_bytes(NONCE_LENGTH)
+        nonce = drawn(secrets.token_bytes, NONCE_LENGTH)
         return nonce + self._use().cipher.encrypt(nonce, value, place)
 
     def open(self, sealed: object, place: bytes) -> bytes:
@@ -219,7 +220,10 @@ class ConversationDatabase(Uncopyable):
         return _Opened(connection, cipher, names)
 
     def _make(self, connection: sqlite3.Connection) -> None:
-        salt, nonce = secrets.token_bytes(SALT_LENGTH), secrets.token_bytes(NONCE_LENGTH)
+        salt, nonce = (
+            drawn(secrets.token_bytes, SALT_LENGTH),
+            drawn(secrets.token_bytes, NONCE_LENGTH),
+        )
         cipher = AESGCM(self._identity.derive(_VALUE_LABEL, salt))
         proof = nonce + cipher.encrypt(nonce, b"", _PROOF)
         self._run(connection, "BEGIN IMMEDIATE")

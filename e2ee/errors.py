@@ -6,7 +6,8 @@
     ├── TrustRefused         the peer is authenticated, but not one to talk to
     ├── FileError            a file on this machine cannot be used: an identity, the contacts, the
     │                        conversations
-    └── TransportError       the stream below failed or took too long
+    ├── TransportError       the stream below failed or took too long
+    └── NoRandomNumbers      the system gives none
 
 After a ProtocolError the object that raised it drops its keys and raises the same error at
 every further call. SPEC.md section 12.
@@ -225,6 +226,11 @@ class ConversationFileError(FileError):
 
 class ConversationBusy(ConversationFileError):
     """Another program has the conversation with this contact open, or keeps the file locked."""
+
+
+class NoRandomNumbers(E2EEError):
+    """The system gives no random numbers. Nothing is made without; a session that needs some, for
+    its handshake or for new keys, has ended by it."""
 
 
 class TransportError(E2EEError):

@@ -20,6 +20,7 @@ from e2ee.journal import (
     check_next,
     encoded,
 )
+from e2ee.random_numbers import drawn
 
 _TIME = struct.Struct(">d")
 
@@ -100,7 +101,9 @@ class FileJournal(Uncopyable):
         with self.together():
             contact, old = self._read()
             count = old.next - old.first
-            new = replace(old, stream=secrets.token_bytes(STREAM_LENGTH), first=1, next=count + 1)
+            new = replace(
+                old, stream=drawn(secrets.token_bytes, STREAM_LENGTH), first=1, next=count + 1
+            )
             for id_ in range(1, count + 1):
                 # One by one: there may be more than memory holds. No id is taken by a later text.
                 (text,) = self.unconfirmed(after=old.first + id_ - 2, limit=1)

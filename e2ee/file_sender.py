@@ -33,6 +33,7 @@ from e2ee.file_messages import (
 from e2ee.file_states import MAX_MEMBERS, MAX_OFFERS, MAX_RUNNING, WINDOW, Part, State
 from e2ee.messages import encode
 from e2ee.primitives import RunningHash
+from e2ee.random_numbers import drawn
 
 READ_SIZE = 8 * MAX_CHUNK
 """Bytes that are asked for at once: a read costs more than its bytes."""
@@ -107,7 +108,7 @@ class FileSender:
         Raises OverLimit while too many are offered, UsageError for what cannot be offered.
         """
         self._check_room()
-        transfer = secrets.token_bytes(16)
+        transfer = drawn(secrets.token_bytes, 16)
         try:
             offer = FileOffer(transfer=transfer, name=name, size=size)
         except ValidationError:
@@ -125,7 +126,7 @@ class FileSender:
         self._check_room()
         if len(files) > MAX_FILES:
             raise OverLimit(f"a folder may have {MAX_FILES:,} files, and this has more")
-        transfer = secrets.token_bytes(16)
+        transfer = drawn(secrets.token_bytes, 16)
         listing = RunningHash()
         last: tuple[bytes, ...] = ()
         try:
@@ -327,7 +328,7 @@ class FileSender:
             path, size = next(folder.files, ((), 0))
             if not path:
                 return
-            transfer = secrets.token_bytes(16)
+            transfer = drawn(secrets.token_bytes, 16)
             self._transfers[transfer] = SentFile(transfer, size, folder, path)
             folder.open += 1
             offer = FolderFile(transfer=transfer, folder=folder.id, path=path, size=size)

@@ -30,6 +30,7 @@ from e2ee.messages import Certificate, CodePayload, HandshakePayload, KnownPaylo
 from e2ee.passphrase import NotLocked, WrongKey, lock, unlock
 from e2ee.primitives import HASHES
 from e2ee.private_file import as_path, read_private, write_private
+from e2ee.random_numbers import drawn
 
 DAY = 86_400
 CERTIFICATE_LIFETIME = 90 * DAY
@@ -93,7 +94,9 @@ class Identity(Uncopyable):
         after. Without it the certificate has no end. Raises UsageError for a time that no
         certificate can name.
         """
-        return cls._certified(Ed25519PrivateKey.generate(), X25519PrivateKey.generate(), now)
+        return cls._certified(
+            drawn(Ed25519PrivateKey.generate), drawn(X25519PrivateKey.generate), now
+        )
 
     @classmethod
     def _certified(
@@ -121,7 +124,7 @@ class Identity(Uncopyable):
         if not isinstance(seed, bytes) or len(seed) != SEED_LENGTH:
             raise UsageError(f"a seed has {SEED_LENGTH} bytes")
         key = Ed25519PrivateKey.from_private_bytes(seed)
-        return cls._certified(key, X25519PrivateKey.generate(), now)
+        return cls._certified(key, drawn(X25519PrivateKey.generate), now)
 
     def use_seed(self, use: Callable[[bytes], T]) -> T:
         """What ``use`` makes of the Ed25519 seed, 32 bytes: whoever has that is this person."""
@@ -132,7 +135,7 @@ class Identity(Uncopyable):
 
         ``now`` as for ``generate``. Raises UsageError.
         """
-        return self._certified(self._identity_key, X25519PrivateKey.generate(), now)
+        return self._certified(self._identity_key, drawn(X25519PrivateKey.generate), now)
 
     def renewed(self, now: float) -> Identity:
         """The same identity and device with a certificate dated anew.

@@ -15,6 +15,7 @@ from e2ee.errors import InvalidId, InvalidInvitation, InvalidPublicKey
 from e2ee.ids import check_identity_key, decode_bech32m, encode_bech32m, whole_word, word_list
 from e2ee.limits import MAX_HOST_LENGTH, MAX_KNOWN_TIME, MAX_PORT
 from e2ee.primitives import HASHES
+from e2ee.random_numbers import drawn
 
 __all__ = ["Link", "SpokenCode"]
 
@@ -60,7 +61,7 @@ class SpokenCode(Uncopyable):
     @classmethod
     def generate(cls, number: int) -> SpokenCode:
         """New random words. The number says nothing about them."""
-        return cls(number, [secrets.choice(_code_words()) for _ in range(CODE_WORDS)])
+        return cls(number, [drawn(secrets.choice, _code_words()) for _ in range(CODE_WORDS)])
 
     @classmethod
     @bare_errors

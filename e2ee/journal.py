@@ -14,6 +14,7 @@ from typing import Protocol
 from e2ee.errors import UsageError
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.messages import MAX_TEXT_LENGTH
+from e2ee.random_numbers import drawn
 
 STREAM_LENGTH = 16
 
@@ -96,7 +97,7 @@ class MemoryJournal:
     """A Journal that ends with the program."""
 
     def __init__(self) -> None:
-        self.stream = secrets.token_bytes(STREAM_LENGTH)
+        self.stream = drawn(secrets.token_bytes, STREAM_LENGTH)
         self._texts: list[Outgoing] = []
         self._next = 1
         self._heard: dict[bytes, int] = {}
@@ -133,7 +134,7 @@ class MemoryJournal:
             del self._heard[next(iter(self._heard))]
 
     def restart(self) -> None:
-        self.stream = secrets.token_bytes(STREAM_LENGTH)
+        self.stream = drawn(secrets.token_bytes, STREAM_LENGTH)
         self._texts = [Outgoing(n, text.body, text.at) for n, text in enumerate(self._texts, 1)]
         self._next = len(self._texts) + 1
 

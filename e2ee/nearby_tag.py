@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from e2ee.errors import UsageError
 from e2ee.limits import MAX_KNOWN_TIME
 from e2ee.primitives import HASHES
+from e2ee.random_numbers import drawn
 
 PERIOD = 900
 """Seconds for which one sign is good; then another is made, with a nonce of its own."""
@@ -48,7 +49,7 @@ def new_sign(identity_key: bytes, now: float) -> Sign:
 
     Raises UsageError for a time that is none.
     """
-    nonce = secrets.token_bytes(NONCE_LENGTH)
+    nonce = drawn(secrets.token_bytes, NONCE_LENGTH)
     return Sign(nonce, _tag(_key(identity_key), nonce, period_of(now)))
 
 

@@ -38,6 +38,7 @@ from e2ee.limits import HANDSHAKE_PAYLOAD_LENGTH, MAX_KNOWN_TIME
 from e2ee.messages import CodePayload, HandshakePayload, KnownPayload
 from e2ee.pake import SHARE_LENGTH, CPace
 from e2ee.primitives import HASHES
+from e2ee.random_numbers import drawn
 from e2ee.suites import SUITES, Approach, Suite
 
 __all__ = ["Admit", "KnownDevice", "Links"]
@@ -180,7 +181,7 @@ class Opening(Uncopyable):
         self._buffer = bytearray()
         self._accepted = Accepted()
         self._prologue = b""
-        self._nonce = secrets.token_bytes(32)
+        self._nonce = drawn(secrets.token_bytes, 32)
         self._took_code = False
         self._commitment = b""
         """The peer's, in a code."""
@@ -212,7 +213,7 @@ class Opening(Uncopyable):
         self._steps = list(INITIATOR[suite.approach])
         self._hello = self._prologue = _PREAMBLE.pack(MAGIC, VERSION, Code.HELLO, suite.number)
         if isinstance(invitation, SpokenCode):
-            sid, number = secrets.token_bytes(16), invitation.number
+            sid, number = drawn(secrets.token_bytes, 16), invitation.number
             self._begin_pake(invitation, sid)
             own = (self._pake.share, self._own_commitment)
             self._prologue += _CODE_HELLO.pack(sid, number, *own)

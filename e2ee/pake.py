@@ -16,6 +16,7 @@ from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.errors import InvalidPublicKey, UsageError
 from e2ee.handshake import KnownAnswerWarning
 from e2ee.primitives import DHS, HASHES
+from e2ee.random_numbers import drawn
 
 SHARE_LENGTH = 32
 """Bytes of a public share."""
@@ -53,8 +54,8 @@ def elligator2(field_element: bytes) -> bytes:
     r = int.from_bytes(field_element, "little") & (2**255 - 1)
     # How long Python's integers take depends on their values, and who chooses the sid may measure
     # as often as he likes. So the long operations get values, and give results, that are random.
-    factor, root = 1 + secrets.randbelow(_P - 1), 1 + secrets.randbelow(_P - 1)
-    flip = secrets.randbits(1)
+    factor, root = 1 + drawn(secrets.randbelow, _P - 1), 1 + drawn(secrets.randbelow, _P - 1)
+    flip = drawn(secrets.randbits, 1)
     v = -_A * factor * pow((1 + 2 * r * r) * factor % _P, -1, _P) % _P
     # Times a square the Legendre symbol stays, times two as well it changes. It is 1 or -1, which
     # is odd or even as an integer below p.
@@ -88,7 +89,7 @@ class CPace(Uncopyable):
         self._process = this_process()
         self._initiator, self._sid, self._ad = initiator, sid, ad
         self._scalar: X25519PrivateKey | None = (
-            X25519PrivateKey.generate()
+            drawn(X25519PrivateKey.generate)
             if scalar is None
             else X25519PrivateKey.from_private_bytes(scalar)
         )

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from e2ee.errors import InvalidPassphrase
+from e2ee.random_numbers import drawn
 
 MEMORY, PASSES, LANES = 65_536, 3, 4
 """KiB, passes and lanes: the second recommendation of RFC 9106, section 4."""
@@ -50,7 +51,7 @@ def lock(secret: bytes, passphrase: str, header: str) -> str:
 
     Raises InvalidPassphrase, and MemoryError where the system has not ``MEMORY`` to give.
     """
-    salt = secrets.token_bytes(SALT_LENGTH)
+    salt = drawn(secrets.token_bytes, SALT_LENGTH)
     begin = f"argon2id {MEMORY} {PASSES} {LANES}\nsalt {base64.urlsafe_b64encode(salt).decode()}\n"
     key = _key(passphrase, salt, MEMORY, PASSES, LANES)
     sealed = AESGCM(key).encrypt(_NONCE, secret, (header + begin).encode())

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from e2ee.errors import InvalidPublicKey, UsageError
+from e2ee.random_numbers import drawn
 
 KEY_LENGTH = 32
 """Bytes of a cipher key."""
@@ -38,7 +39,8 @@ class Dh:
     public_type: type[X25519PublicKey] | type[X448PublicKey]
 
     def generate(self) -> DhPrivateKey:
-        return self.private_type.generate()
+        generate: Callable[[], DhPrivateKey] = self.private_type.generate
+        return drawn(generate)
 
     def load_private(self, key: bytes | DhPrivateKey) -> DhPrivateKey:
         """Raises UsageError for a wrong length or the other curve's key."""
@@ -89,14 +91,15 @@ class MlKem768:
     ciphertext_length = 1088
 
     def generate(self) -> tuple[MLKEM768PrivateKey, bytes]:
-        private_key = MLKEM768PrivateKey.generate()
+        private_key = drawn(MLKEM768PrivateKey.generate)
         return private_key, private_key.public_key().public_bytes_raw()
 
     def encapsulate(self, public_key: bytes) -> tuple[bytes, bytes]:
         try:
-            secret, ciphertext = MLKEM768PublicKey.from_public_bytes(public_key).encapsulate()
+            loaded = MLKEM768PublicKey.from_public_bytes(public_key)
         except ValueError:
             raise InvalidPublicKey("the peer sent a malformed ML-KEM-768 public key") from None
+        secret, ciphertext = drawn(loaded.encapsulate)
         return ciphertext, secret
 
     def decapsulate(self, private_key: MLKEM768PrivateKey, ciphertext: bytes) -> bytes:

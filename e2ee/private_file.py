@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from e2ee.errors import FileError
+from e2ee.random_numbers import drawn
 
 
 def as_path(path: str | os.PathLike[str], error: type[FileError]) -> Path:
@@ -75,7 +76,7 @@ def alone(path: Path, *, error: type[FileError], busy: type[FileError]) -> Itera
 
 def write_private(path: Path, data: bytes, *, replace: bool, error: type[FileError]) -> None:
     """Create the file 0600. At every instant it is the old one, whole, or the new one, on disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{drawn(secrets.token_hex, 8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     try:
         try:

@@ -56,7 +56,9 @@ class Session(Uncopyable):
     keeps no thread. A call while another is under way, from a second thread or from what the
     first one calls, raises UsageError and changes nothing.
 
-    A ProtocolError is final: the keys are dropped and every later call raises it again.
+    A ProtocolError is final: the keys are dropped and every later call raises it again. Where the
+    system gives no random numbers, for a handshake or for new keys, NoRandomNumbers is raised, and
+    is the end as well.
     """
 
     __slots__ = (

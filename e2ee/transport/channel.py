@@ -23,6 +23,7 @@ from e2ee.certificate import Peer
 from e2ee.errors import (
     E2EEError,
     InvitationRefused,
+    NoRandomNumbers,
     ProtocolError,
     SessionClosed,
     TimedOut,
@@ -130,7 +131,13 @@ class Channel(Uncopyable):
         if (driver.sending_size >= SEND_HIGH_WATER or driver.senders) and not driver.ended:
             await driver.turn_to_send()
         driver.check_not_failed()
-        driver.session.send(message)
+        try:
+            driver.session.send(message)
+        except UsageError:
+            raise
+        except Exception as error:
+            driver.end(error)
+            raise
         driver.used_since_refresh = True
         driver.sending_size += memoryview(message).nbytes + MESSAGE_OVERHEAD
         if driver.is_turn_to_speak:
@@ -169,8 +176,7 @@ class Channel(Uncopyable):
         """Agree on fresh keys now, unless that is under way; the clock asks for it by itself."""
         self._driver.check_loop()
         self._driver.check_not_failed()
-        self._driver.session.refresh()
-        self._driver.flush_soon()
+        self._driver.refresh()
 
     def export(self, label: str | bytes, length: int) -> bytes:
         """As ``Session.export``."""
@@ -295,6 +301,16 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         self.used_since_refresh = False
 
     # For the channel.
+
+    def refresh(self) -> None:
+        try:
+            self.session.refresh()
+        except UsageError:
+            raise
+        except Exception as error:
+            self.end(error)
+            raise
+        self.flush_soon()
 
     def check_loop(self) -> None:
         try:
@@ -574,8 +590,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
             self.flush_soon()
         if self.used_since_refresh and now - self._last_refresh >= self.timeouts.refresh:
             self._last_refresh = now
-            self.session.refresh()
-            self.flush_soon()
+            with contextlib.suppress(NoRandomNumbers):
+                self.refresh()
 
     def _see_what_was_sent(self) -> None:
         if self._held_up:

@@ -13,7 +13,7 @@ from e2ee.transport.stream import Stream
 
 async def serve_stream(
     stream: Stream,
-    session: Session,
+    new_session: Callable[[], Session],
     *,
     on_failure: Callable[[E2EEError], None],
     on_authenticated: Callable[[], None],
@@ -21,6 +21,12 @@ async def serve_stream(
     timeouts: Timeouts,
 ) -> None:
     """From the handshake to the close, and whatever breaks it off is told to ``on_failure``."""
+    try:
+        session = new_session()
+    except E2EEError as error:
+        await stream.close()
+        on_failure(error)
+        return
     try:
         channel = await Channel.open(stream, session, timeouts=timeouts)
     except E2EEError as error:

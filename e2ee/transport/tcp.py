@@ -278,7 +278,7 @@ class SocketListener(ABC):
         )
         await serve_stream(
             stream,
-            self._new_session(),
+            self._new_session,
             on_failure=partial(self._on_failure, address),
             on_authenticated=partial(self._handshakes.discard, task, host),
             on_channel=self._on_channel,

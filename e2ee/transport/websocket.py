@@ -163,7 +163,7 @@ class Listener:
         try:
             await serve_stream(
                 WebSocketStream(connection),
-                self._new_session(),
+                self._new_session,
                 on_failure=partial(self._on_failure, display_address(connection.remote_address)),
                 on_authenticated=partial(self._handshakes.discard, task, host),
                 on_channel=self._on_channel,
