@@ -181,12 +181,24 @@ def test_a_conversation_is_as_it_was(tmp_path: Path) -> None:
         partial(SpokenCode.generate, 4),
         partial(new_sign, ALICE.public_key, 0),
         MemoryJournal,
-        MemoryJournal().restart,
     ],
-    ids=["identity", "from a seed", "rotated", "code", "sign", "journal", "journal anew"],
+    ids=["identity", "from a seed", "rotated", "code", "sign", "journal"],
 )
 def test_nothing_else_is_made(make: Callable[[], object]) -> None:
     assert at_each_draw(make) >= 1
+
+
+@pytest.mark.attack(18)
+def test_a_journal_that_cannot_begin_anew_goes_on_as_it_was() -> None:
+    journal = MemoryJournal()
+    journal.add(Outgoing(1, "a text", 1))
+    stream = journal.stream
+
+    def is_as_before() -> None:
+        assert journal.stream == stream
+        assert journal.next_id() == 2
+
+    assert at_each_draw(journal.restart, is_as_before) == 1
 
 
 @pytest.mark.attack(18)
