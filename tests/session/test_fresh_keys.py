@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 import e2ee
 from e2ee import CLASSICAL_AESGCM, Session
@@ -20,8 +19,8 @@ Figure = Callable[[str], None]
 
 
 @pytest.mark.attack(18)
-def test_no_two_openings_have_a_key_in_common(figure: Figure) -> None:
-    openings = 20 * settings().max_examples
+@pytest.mark.parametrize("openings", [10_000, pytest.param(100_000, marks=pytest.mark.nightly)])
+def test_no_two_openings_have_a_key_in_common(openings: int, figure: Figure) -> None:
     seen = {
         Session.initiator(ALICE, suite=CLASSICAL_AESGCM).data_to_send()[8:] for _ in range(openings)
     }
@@ -30,14 +29,14 @@ def test_no_two_openings_have_a_key_in_common(figure: Figure) -> None:
 
 
 @pytest.mark.attack(18)
-def test_a_fork_draws_other_keys_than_its_parent(figure: Figure) -> None:
+@pytest.mark.parametrize("forks", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
+def test_a_fork_draws_other_keys_than_its_parent(forks: int, figure: Figure) -> None:
     def drawn() -> bytes:
         meeting = Session.initiator(ALICE).data_to_send()
         code = Session.initiator(ALICE, invitation=SpokenCode(4, ["acrobat", "velcro", "sugar"]))
         # The ephemeral key; the KEM's; the name of the run, CPace's share and the commitment.
         return meeting[8:40] + meeting[40:72] + code.data_to_send()[8:]
 
-    forks = settings().max_examples // 5
     parts: list[set[bytes]] = [set() for _ in range(5)]
     for _ in range(forks):
         reading, writing = os.pipe()
@@ -58,7 +57,7 @@ def test_a_fork_draws_other_keys_than_its_parent(figure: Figure) -> None:
             for part, piece in zip(parts, pieces, strict=True):
                 part.add(piece)
     assert [len(part) for part in parts] == [2 * forks] * 5
-    figure(f"randomness: {forks} pairs of parent and forked child, 0 values in common")
+    figure(f"randomness: {forks:,} pairs of parent and forked child, 0 values in common")
 
 
 FIXED = {"Handshake": {"e", "kem"}, "CPace": {"scalar"}}
