@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,13 @@ class Pair:
         self.inbox.mkdir()
         self._running: list[subprocess.Popen[str]] = []
 
-    def start(self, person: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(
+        self, person: str, *arguments: str, under: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[str]:
+        """``under`` -- another program, with its arguments, that runs this one."""
         options = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options}
         process = subprocess.Popen(
-            [PROGRAM, *arguments],
+            [*under, PROGRAM, *arguments],
             env={**os.environ, "E2EE_HOME": str(self.folder / person)},
             cwd=self.folder,
             stdout=subprocess.PIPE,

@@ -60,7 +60,7 @@ def failing(call: str, number: int, code: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.attack(94)
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EINTR])
 @pytest.mark.parametrize("receive", [receive_file, receive_folder])
 def test_whichever_call_fails_the_name_is_not_there_or_the_file_is_whole(
     receive: Callable[[Inbox], str], code: int, tmp_path: Path, figure: Callable[[str], None]
