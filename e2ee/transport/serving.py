@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from e2ee.errors import E2EEError, ProtocolError, TransportError
+from e2ee.errors import E2EEError, ProtocolError, SessionClosed, TransportError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.stream import Stream
@@ -37,7 +37,7 @@ async def serve_stream(
         await on_channel(channel)
         with contextlib.suppress(E2EEError):
             await channel.close()  # What it sent last arrives; failures were its to see.
-    except (ProtocolError, TransportError) as error:
-        on_failure(error)  # A peer that breaks off is no fault of the application's.
+    except (ProtocolError, SessionClosed, TransportError) as error:
+        on_failure(error)  # A peer that goes, in order or not, is no fault of the application's.
     finally:
         await channel.abort()

@@ -334,7 +334,8 @@ async def listen(
     ``new_session`` makes a responder's session for each connection. ``on_channel`` gets each
     authenticated channel, which is closed when it returns; ``on_failure`` gets the address and the
     reason where no channel came of a connection, or where ``on_channel`` ended with a ProtocolError
-    or TransportError, as it does when the peer breaks off. With ``mute``, connections of which no
+    or TransportError, as it does when the peer breaks off, or with SessionClosed, as it does when
+    there was something to send to a peer that has closed. With ``mute``, connections of which no
     channel came are reset at the same age, whatever came: for sessions that take calls from
     contacts only (SPEC.md section 4.3).
     Raises AddressInUse, TransportError; UsageError for a port that does not exist.

@@ -18,6 +18,7 @@ from e2ee.errors import (
     ConnectFailed,
     E2EEError,
     NotE2EE,
+    SessionClosed,
     TimedOut,
     TransportError,
     Truncated,
@@ -355,6 +356,29 @@ async def test_a_peer_that_breaks_off_is_told_to_the_listener_where_its_server_d
         address, error = await asyncio.wait_for(failed, 5)
     assert address.startswith("127.0.0.1:")
     assert isinstance(error, Truncated | TransportError)
+
+
+async def test_a_peer_that_closes_before_it_is_answered_is_told_to_the_listener() -> None:
+    failed: asyncio.Future[tuple[str, E2EEError]] = asyncio.get_running_loop().create_future()
+    closed = asyncio.Event()
+
+    async def answer_late(channel: Channel) -> None:
+        async for message in channel:
+            await closed.wait()
+            await channel.send(message)
+
+    async with await listen(
+        lambda: Session.responder(SERVER),
+        answer_late,
+        host=HERE,
+        on_failure=lambda *failure: failed.set_result(failure),
+    ) as listener:
+        channel = await connect(HERE, listener.port, Session.initiator(CLIENT))
+        await channel.send(b"who wants no answer")
+        await channel.close()
+        closed.set()
+        _, error = await asyncio.wait_for(failed, 5)
+    assert isinstance(error, SessionClosed)
 
 
 async def test_a_peer_that_was_reset_while_we_send_is_told_in_bounded_time() -> None:
