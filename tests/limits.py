@@ -253,7 +253,7 @@ PROGRAM = (
     Limit(
         "e2ee.transport.channel:Timeouts.dead",
         CHANNEL + "test_a_dead_peer_is_given_up_in_time",
-        "Seconds without a byte from the peer, after which it is given up.",
+        "Seconds without a sign of life from the peer, after which it is given up.",
     ),
     Limit(
         "e2ee.transport.channel:Timeouts.refresh",

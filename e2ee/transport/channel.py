@@ -63,7 +63,7 @@ class Timeouts:
     """Seconds. ``handshake`` is an absolute deadline, however many bytes come.
 
     After ``quiet`` without a byte from the peer it is asked for a sign of life; after ``dead`` it
-    is given up. ``refresh`` is the time of use after which keys are agreed anew (WireGuard's two
+    is given up. That bytes which were held up move on to it is a sign, too. ``refresh`` is the time of use after which keys are agreed anew (WireGuard's two
     minutes). ``close`` is how long an orderly close waits without a byte going either way; a peer
     that is busy shows that it is well every ``quiet`` seconds.
     """
@@ -283,7 +283,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
         self._held_up = False
         """The transport has bytes that the system has not taken yet."""
         self._unsent = 0
-        """How many, when it was looked at last."""
+        """How many, when it was looked at last; 0 before the first look."""
         self._flush_due = False
         self.is_turn_to_speak = False
         """The peer was the last to say something: an answer goes at once, what follows together."""
@@ -546,6 +546,7 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
     def resume_writing(self) -> None:
         self._held_up = False
         self._last_sent = self.loop.time()
+        self._see_that_it_moved(0)
         _wake(self.closers)
         self.flush_soon()  # Not now: the transport is in the middle of something.
 
@@ -595,10 +596,13 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
 
     def _see_what_was_sent(self) -> None:
         if self._held_up:
-            unsent = self._transport.get_write_buffer_size()
-            if unsent != self._unsent:
-                self._unsent = unsent
-                self._last_sent = self.loop.time()
+            self._see_that_it_moved(self._transport.get_write_buffer_size())
+
+    def _see_that_it_moved(self, unsent: int) -> None:
+        if unsent < self._unsent:
+            # The peer has made room. It may be silent: our ping is behind what is held up.
+            self._last_sent = self._last_heard = self.loop.time()
+        self._unsent = unsent
 
 
 def _wake(waiting: list[asyncio.Future[None]]) -> None:

@@ -161,3 +161,71 @@ def test_a_peer_that_stops_at_any_byte_of_the_first_records_is_given_up_for_dead
         )
 
     in_virtual_time(stop_at_each_byte())
+
+
+class Slow:
+    """A stream whose other end is far away, and gives 8 KiB a second."""
+
+    def __init__(self, stream: MemoryStream) -> None:
+        self.send, self.close = stream.send, stream.close
+        self._stream = stream
+
+    async def receive(self) -> bytes:
+        await asyncio.sleep(1)
+        return await self._stream.receive()
+
+
+async def over_a_slow_link() -> tuple[Channel, Channel]:
+    there, back = pair(capacity=1, chunk_size=lambda: 8 * 2**10)
+    return await asyncio.gather(
+        Channel.open(there, Session.initiator(ALICE)),
+        Channel.open(Slow(back), Session.responder(BOB)),
+    )
+
+
+def test_a_peer_that_is_silent_because_it_still_takes_a_long_message_is_not_taken_for_dead() -> (
+    None
+):
+    async def send_for_minutes() -> None:
+        alice, bob = await over_a_slow_link()
+        began = now()
+        await alice.send(bytes(2 * 2**20))
+        assert await bob.receive() == bytes(2 * 2**20)
+        assert now() - began > 2 * OURS.dead
+        await bob.send(b"it has come")
+        assert await alice.receive() == b"it has come"
+        await asyncio.gather(alice.close(), bob.close())
+
+    in_virtual_time(send_for_minutes())
+
+
+def test_a_peer_that_has_closed_is_not_taken_for_dead_while_it_takes_what_was_on_its_way() -> None:
+    async def close_meanwhile() -> None:
+        alice, bob = await over_a_slow_link()
+        began = now()
+        await alice.send(bytes(800 * 2**10))
+        await bob.close()
+        assert now() - began > OURS.dead
+        assert await bob.receive() == bytes(800 * 2**10)
+        assert await bob.receive() is None
+        await alice.close()
+
+    in_virtual_time(close_meanwhile())
+
+
+def test_a_peer_that_takes_a_part_of_a_long_message_and_stops_is_given_up_for_dead() -> None:
+    async def stop_in_the_middle() -> None:
+        there, back = pair(capacity=1, chunk_size=lambda: 8 * 2**10)
+        talking = asyncio.create_task(be_miserly(back, Session.responder(BOB), 10_000, NEVER))
+        channel = await Channel.open(there, Session.initiator(ALICE))
+        await channel.send(bytes(2 * 2**20))
+        await asyncio.sleep(1)
+        talking.cancel()
+        await asyncio.wait({talking})
+        began = now()
+        with pytest.raises(TimedOut):
+            await channel.receive()
+        assert OURS.dead - LOOK <= now() - began <= OURS.dead + LOOK
+        await channel.abort()
+
+    in_virtual_time(stop_in_the_middle())
