@@ -63,9 +63,10 @@ class Timeouts:
     """Seconds. ``handshake`` is an absolute deadline, however many bytes come.
 
     After ``quiet`` without a byte from the peer it is asked for a sign of life; after ``dead`` it
-    is given up. That bytes which were held up move on to it is a sign, too. ``refresh`` is the time of use after which keys are agreed anew (WireGuard's two
-    minutes). ``close`` is how long an orderly close waits without a byte going either way; a peer
-    that is busy shows that it is well every ``quiet`` seconds.
+    is given up. That bytes which were held up move on to it is a sign, too. ``refresh`` is the time
+    of use after which keys are agreed anew (WireGuard's two minutes). ``close`` is how long an
+    orderly close waits without a byte going either way; a peer that is busy shows that it is well
+    every ``quiet`` seconds.
     """
 
     handshake: float = 15
