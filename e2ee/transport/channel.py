@@ -34,7 +34,7 @@ from e2ee.events import Closed, Event, HandshakeCompleted, KeysRefreshed, Messag
 from e2ee.session import Session
 from e2ee.states import State
 from e2ee.suites import Suite
-from e2ee.transport.socket_stream import SocketStream, broken
+from e2ee.transport.socket_stream import SocketStream, broken, left_unread
 from e2ee.transport.stream import Stream
 from e2ee.transport.stream_transport import StreamProtocol, StreamTransport
 
@@ -560,6 +560,9 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
+        if error is not None:
+            self._held_up = True  # Nothing can be sent of what it may ask for.
+            self.data_received(left_unread(self._transport))
         self._held_up = False
         self.end(broken(error) if error else TransportError("the connection was closed"))
         for waiting in (self.receivers, self.closers):

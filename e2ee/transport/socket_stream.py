@@ -6,6 +6,11 @@ TCP and Unix sockets differ in how they are opened, and in nothing here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import os
+import struct
+import termios
 
 from e2ee.errors import TransportError
 
@@ -100,6 +105,7 @@ class SocketStream(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
         if error is not None:
+            self._received += left_unread(self._transport)
             self._failure = broken(error)
         _wake(self._readable)
         _wake(self._writable)
@@ -110,6 +116,18 @@ class SocketStream(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._held_up = False
         _wake(self._writable)
+
+
+def left_unread(transport: asyncio.BaseTransport) -> bytes:
+    """What had come on a socket when it broke: for ``connection_lost``, which is the last that can
+    read it. asyncio reads no more once it could not write.
+    """
+    number = transport.get_extra_info("socket").fileno()
+    with contextlib.suppress(OSError):
+        # No more than there is now: the other end may take nothing, and still send without end.
+        (length,) = struct.unpack("i", fcntl.ioctl(number, termios.FIONREAD, bytes(4)))
+        return os.read(number, length)
+    return b""
 
 
 def broken(error: Exception) -> TransportError:

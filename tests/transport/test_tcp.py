@@ -381,6 +381,61 @@ async def test_a_peer_that_closes_before_it_is_answered_is_told_to_the_listener(
     assert isinstance(error, SessionClosed)
 
 
+@asynccontextmanager
+async def bare_peer() -> AsyncIterator[tuple[SocketStream, socket.socket]]:
+    """A stream, and the socket at the other end of it."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server((HERE, 0)) as server:
+        server.setblocking(False)
+        stream, (peer, _) = await asyncio.gather(
+            connect_stream(HERE, server.getsockname()[1]), loop.sock_accept(server)
+        )
+    assert isinstance(stream, SocketStream)
+    with peer:
+        yield stream, peer
+
+
+async def test_what_had_come_before_a_reset_is_received_though_nothing_can_be_sent() -> None:
+    loop, session = asyncio.get_running_loop(), Session.responder(SERVER)
+
+    async def shake_hands(peer: socket.socket) -> None:
+        while session.state is State.HANDSHAKE:
+            await loop.sock_sendall(peer, session.data_to_send())
+            session.receive_data(await loop.sock_recv(peer, 64 * KIB))
+
+    async with bare_peer() as (stream, peer):
+        opening = asyncio.create_task(Channel.open(stream, Session.initiator(CLIENT)))
+        await shake_hands(peer)
+        channel = await opening
+        try:
+            for _ in range(3):
+                session.send(bytes(10 * KIB))
+            session.ping()
+            peer.send(session.data_to_send())
+            reset(peer)
+            peer.close()
+            await channel.send(b"which fails, before the channel reads")
+            for _ in range(3):
+                assert await channel.receive() == bytes(10 * KIB)
+            with pytest.raises(TransportError, match="broke"):
+                await channel.receive()
+        finally:
+            await channel.abort()
+
+
+async def test_a_stream_gives_what_had_come_before_a_reset() -> None:
+    async with bare_peer() as (stream, peer):
+        peer.send(b"the last words")
+        reset(peer)
+        peer.close()
+        with pytest.raises(TransportError, match="broke"):
+            await stream.send(b"which fails")
+        assert await stream.receive() == b"the last words"
+        with pytest.raises(TransportError, match="broke"):
+            await stream.receive()
+        await stream.close()
+
+
 async def test_a_peer_that_was_reset_while_we_send_is_told_in_bounded_time() -> None:
     async with echo() as server:
         channel = await connect(HERE, server.listener.port, Session.initiator(CLIENT))
