@@ -50,6 +50,8 @@ class SocketStream(asyncio.Protocol):
         if self._received:
             data, self._received = self._received, b""
             protocol.data_received(data)
+        if self._ended:
+            protocol.eof_received()
         self._transport.resume_reading()
 
     async def receive(self) -> bytes:

@@ -774,3 +774,11 @@ async def test_a_stream_that_broke_before_carries_no_channel() -> None:
             await stream.receive()
         with pytest.raises(TransportError, match="broke: Connection reset"):
             await Channel.open(stream, Session.initiator(CLIENT))
+
+
+async def test_a_channel_is_told_that_its_stream_had_ended_before() -> None:
+    async with bare_peer() as (stream, peer):
+        peer.shutdown(socket.SHUT_WR)
+        assert await stream.receive() == b""
+        with pytest.raises(Truncated):
+            await Channel.open(stream, Session.initiator(CLIENT))
