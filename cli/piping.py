@@ -60,7 +60,8 @@ class Pipe:
             raise
         except (CliError, OSError):
             if not (receiving.done() and receiving.exception()):  # It listens.
-                await self._leave("output" if writing.done() else "input", sending)
+                failed = writing.done() and writing.exception()
+                await self._leave("output" if failed else "input", sending)
             raise
         finally:
             for task in tasks:

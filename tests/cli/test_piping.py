@@ -136,6 +136,30 @@ def test_a_peer_that_leaves_is_not_taken_for_one_that_has_it_all(
     assert reason != "something-new" or reason not in str(caught.value)
 
 
+def test_an_input_that_fails_after_the_other_direction_has_ended_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = threading.Event()
+
+    class Input:
+        def read(self) -> list[memoryview]:
+            ended.wait(20)
+            raise CliError("cannot read the input", Exit.FILES)
+
+    class Channel(FakeChannel):
+        async def send(self, message: bytes) -> None:
+            await super().send(message)
+            if message == WRITTEN:
+                asyncio.get_running_loop().call_soon(ended.set)
+
+    monkeypatch.setattr(piping, "Input", Input)
+    monkeypatch.setattr(piping, "end_stdout", lambda: None)
+    channel = Channel(END)
+    with pytest.raises(CliError, match="cannot read the input"):
+        asyncio.run(piping.Pipe(channel).run())
+    assert channel.sent == [WRITTEN, encode(Leave(reason="input")), b"close"]
+
+
 @given(st.binary(max_size=100) | st.binary(max_size=100).map(lambda data: bytes([MARK]) + data))
 def test_any_message_is_bytes_of_the_pipe_or_refused(message: bytes) -> None:
     with contextlib.suppress(MalformedMessage, UnexpectedMessage):
