@@ -161,6 +161,7 @@ class Chat:
         """The chat cannot go on."""
         if not self._failed.done():
             self._failed.set_exception(error)
+            self._failed.exception()  # Where it is ending already, nobody else looks.
 
     # One channel.
 
