@@ -205,7 +205,7 @@ class Correspondent:
                 raise
         except Exception:
             # Nothing more can be shown here; the peer shall know that it was not.
-            await self._leave(link, "left")
+            await self._break_off(link)
             raise
 
     async def _pump(self, link: _Link) -> None:
@@ -229,6 +229,17 @@ class Correspondent:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT):
                 await link.over.wait()
+        with contextlib.suppress(E2EEError):
+            await link.channel.close()
+
+    async def _break_off(self, link: _Link) -> None:
+        """Say goodbye and close. Nobody would hear the answer, so it is not waited for."""
+        link.reason = link.reason or "left"
+        link.conversation.leave("left")
+        link.wake()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_TIMEOUT):
+                await link.flushed()
         with contextlib.suppress(E2EEError):
             await link.channel.close()
 

@@ -13,7 +13,9 @@ from e2ee.errors import ConversationFileError, TransportError
 from e2ee.journal import MemoryJournal
 from e2ee.messages import Leave, Receipt, Resume, Stream, Text, WireModel, decode_chat, encode
 from e2ee.transport import Channel
+from e2ee_cli import correspondent
 from e2ee_cli.correspondent import Correspondent
+from e2ee_cli.exits import CliError, Exit
 
 STREAM = b"s" * 16
 
@@ -217,4 +219,23 @@ def test_what_cannot_be_remembered_is_not_confirmed_and_ends_the_channel() -> No
             await asyncio.wait_for(conversing, 10)
         assert not any(isinstance(said, Receipt) for said in wire.sent)
 
+    asyncio.run(scenario())
+
+
+def test_where_nothing_can_be_shown_the_peer_is_told_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def show(_: TextReceived, __: Callable[[], None]) -> None:
+        raise CliError("no room", Exit.FILES)
+
+    async def scenario() -> None:
+        wire = Wire()
+        person = Correspondent(MemoryJournal(), show=show, tell=lambda _: None)
+        wire.say(Stream(id=STREAM, first=1), *texts(1, 1))
+        async with asyncio.timeout(10):
+            with pytest.raises(CliError, match="no room"):
+                await person.converse(cast("Channel", wire))
+        assert wire.sent[-1] == Leave(reason="left")
+
+    monkeypatch.setattr(correspondent, "GOODBYE_TIMEOUT", 1_000)
     asyncio.run(scenario())
