@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from e2ee_cli.clean import clean, columns_of, fold
+from tests.fuzz.texts import terminal
+
+from .hostile_texts import HOSTILE
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -118,3 +122,31 @@ def test_wide_characters_do_not_bring_a_peers_words_to_the_beginning_of_a_row(
 @pytest.mark.parametrize("columns", [0, 1, 7])
 def test_where_nothing_fits_nothing_is_broken(columns: int) -> None:
     assert fold("peer: hello there", columns, indent=6) == "peer: hello there"
+
+
+@pytest.mark.attack(85)
+@pytest.mark.parametrize(
+    "texts",
+    [1_000, pytest.param(1_000_000, marks=[pytest.mark.nightly, pytest.mark.timeout(7200)])],
+)
+def test_hostile_texts_in_any_mixture_do_nothing_to_a_terminal(
+    texts: int, figure: Callable[[str], None]
+) -> None:
+    """Pieces of them, and any other characters, one after the other."""
+    source = random.Random(85)
+    changed = 0
+    for _ in range(texts):
+        text = "".join(
+            chr(source.randrange(sys.maxunicode + 1)) if source.random() < 0.1 else piece(source)
+            for _ in range(source.randint(1, 6))
+        )
+        changed += clean(text) != text
+        terminal(bytes([source.randrange(256)]) + text.encode("utf-8", "surrogatepass"))
+    assert changed > texts / 2
+    figure(f"a terminal drew {texts:,} mixtures of hostile texts, and did nothing else")
+
+
+def piece(source: random.Random) -> str:
+    text = source.choice(HOSTILE).text
+    start = source.randrange(len(text) + 1)
+    return text[start : start + source.randint(1, 20)]

@@ -114,7 +114,7 @@ def transcript(alice: Session, bob: Session) -> list[bytes]:
 def test_identity_hiding(approach: Approach, figure: Callable[[str], None]) -> None:
     seen = b"".join(
         b"".join(transcript(initiator(approach), responder(approach)))
-        for _ in range(settings().max_examples // 5)
+        for _ in range(settings().max_examples // 4)
     )
     hidden = [CODE.password, *[word.encode() for word in CODE.words], LINK.psk]
     for person in (ALICE, BOB):
