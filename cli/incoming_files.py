@@ -19,6 +19,7 @@ from .clean import quoted
 from .exits import CliError, Exit
 from .file_names import numbered, safe_name
 from .file_trouble import FileTrouble, writing
+from .new_names import rename_to_new
 
 LABEL = b"e2ee partial file v1"
 _READ_SIZE = 2**20
@@ -250,17 +251,12 @@ def _check_ours(
 
 
 def _rename(fd: int, folder_fd: int, part: str, name: str, reserve: Callable[[str], None]) -> str:
-    """Give what is whole a name that is free: taken first, so that nothing is overwritten."""
+    """Give what is whole a name that is free."""
     for candidate in numbered(name):
         try:
-            reserve(candidate)
+            _take_name(folder_fd, part, candidate, reserve)
         except FileExistsError:
             continue
-        try:
-            os.rename(part, candidate, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-        except OSError:
-            _give_back(folder_fd, candidate)
-            raise
         if not _is(fd, folder_fd, candidate):
             raise FileTrouble(
                 f"somebody changes {candidate} while it is written; look at it with care",
@@ -269,6 +265,20 @@ def _rename(fd: int, folder_fd: int, part: str, name: str, reserve: Callable[[st
         os.fsync(folder_fd)
         return candidate
     raise FileTrouble(f"there are too many files called {name}", "unwritable")
+
+
+def _take_name(folder_fd: int, part: str, name: str, reserve: Callable[[str], None]) -> None:
+    """Raises FileExistsError: nothing is overwritten."""
+    try:
+        rename_to_new(folder_fd, part, name)
+    except NotImplementedError:
+        # So the name is taken first: for an instant it has something empty.
+        reserve(name)
+        try:
+            os.rename(part, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        except OSError:
+            _give_back(folder_fd, name)
+            raise
 
 
 def _give_back(folder_fd: int, name: str) -> None:

@@ -478,7 +478,7 @@ LOOK = {"INDENT", "MAX_ROWS", "NARROWEST", "QUIET_ZONE", "SHORT_ID", "SHOWN", "C
 OTHER = {
     *("DEFAULT_PORT", "LATEST", "EARLIEST_PLAUSIBLE", "LATEST_PLAUSIBLE", "TESTED", "STDIN"),
     *("STDOUT", "STDERR", "MODE", "PR_SET_DUMPABLE", "QUERY", "RESPONSE", "A", "PTR", "TXT"),
-    *("AAAA", "SRV", "IN"),
+    *("AAAA", "SRV", "IN", "RENAME_NOREPLACE"),
 }
 """Numbers that somebody else has given."""
 

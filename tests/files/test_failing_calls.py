@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from e2ee import Identity
+from e2ee_cli import incoming_files, new_names
 from e2ee_cli.exits import Exit
 from e2ee_cli.file_trouble import FileTrouble
 from e2ee_cli.incoming_files import Inbox
@@ -19,6 +21,8 @@ from e2ee_cli.incoming_files import Inbox
 IDENTITY = Identity.generate()
 PEER = b"p" * 32
 CALLS = ("open", "pwrite", "pread", "ftruncate", "fsync", "rename", "mkdir", "fstat", "stat", "dup")
+IN_ONE_STEP = "rename_to_new"
+"""Of ours, in the place of the system's own, and of rename."""
 PIECES = 16
 DATA = bytes(range(256)) * PIECES
 
@@ -45,7 +49,8 @@ def receive_folder(box: Inbox) -> str:
 @contextlib.contextmanager
 def failing(call: str, number: int, code: int) -> Iterator[list[int]]:
     """The call with this number, from 1, fails. Gives a list that grows with each."""
-    really: Any = getattr(os, call)
+    owner = incoming_files if call == IN_ONE_STEP else os
+    really: Any = getattr(owner, call)
     made: list[int] = []
 
     def one(*args: Any, **options: Any) -> Any:
@@ -55,19 +60,29 @@ def failing(call: str, number: int, code: int) -> Iterator[list[int]]:
         return really(*args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, call, one)
+        patch.setattr(owner, call, one)
         yield made
 
 
 @pytest.mark.attack(94)
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EINTR])
+@pytest.mark.parametrize(
+    ("code", "in_one_step"),
+    [(errno.ENOSPC, True), (errno.EIO, True), (errno.EINTR, True), (errno.EIO, False)],
+)
 @pytest.mark.parametrize("receive", [receive_file, receive_folder])
 def test_whichever_call_fails_the_name_is_not_there_or_the_file_is_whole(
-    receive: Callable[[Inbox], str], code: int, tmp_path: Path, figure: Callable[[str], None]
+    receive: Callable[[Inbox], str],
+    code: int,
+    in_one_step: bool,
+    tmp_path: Path,
+    figure: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(new_names, "_renameat2", lambda: None)
     tried = named = 0
     open_before = len(os.listdir("/proc/self/fd"))
-    for call in CALLS:
+    for call in (*CALLS, IN_ONE_STEP):
         for number in range(1, 200):
             folder = tmp_path / f"{call}-{number}"
             folder.mkdir()
@@ -94,10 +109,61 @@ def test_whichever_call_fails_the_name_is_not_there_or_the_file_is_whole(
             box.close()
     assert tried > 20
     assert len(os.listdir("/proc/self/fd")) == open_before
+    steps = "one step" if in_one_step else "two steps"
     figure(
-        f"{receive.__name__}, {errno.errorcode[code]}: {tried} of {tried} calls failed in turn, "
-        f"0 names without the whole of it ({named} after it had its name)"
+        f"{receive.__name__}, {errno.errorcode[code]}, named in {steps}: {tried} of {tried} calls "
+        f"failed in turn, 0 names without the whole of it ({named} after it had its name)"
     )
+
+
+@pytest.mark.attack(84)
+@pytest.mark.parametrize("receive", [receive_file, receive_folder])
+def test_a_process_killed_at_any_call_leaves_no_name_without_its_file(
+    receive: Callable[[Inbox], str], tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """Before the call, and after it."""
+    kills = 0
+    for call in (*CALLS, IN_ONE_STEP):
+        for number in range(1, 200):
+            for late in (False, True):
+                folder = tmp_path / f"{call}-{number}-{late}"
+                folder.mkdir()
+                killed = is_killed(receive, folder, call, number, late=late)
+                kills += killed
+                assert not (folder / "a").exists() or is_whole(folder / "a")
+                with contextlib.closing(Inbox(str(folder), IDENTITY, PEER)) as box:
+                    # Of who goes on; where it had its name, and nobody was told, a second one.
+                    assert is_whole(folder / receive(box))
+                assert not [name for name in os.listdir(folder) if name.endswith(".e2ee-part")]
+            if not killed:
+                break
+    assert kills > 40
+    figure(f"{receive.__name__}: killed at {kills} places, 0 names without the whole of it")
+
+
+def is_killed(
+    receive: Callable[[Inbox], str], folder: Path, call: str, number: int, *, late: bool
+) -> bool:
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            box = Inbox(str(folder), IDENTITY, PEER)
+            owner = incoming_files if call == IN_ONE_STEP else os
+            really: Any = getattr(owner, call)
+            made: list[int] = []
+
+            def one(*args: Any, **options: Any) -> Any:
+                made.append(1)
+                result = really(*args, **options) if late or len(made) != number else None
+                if len(made) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return result
+
+            setattr(owner, call, one)
+            receive(box)
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    return os.WIFSIGNALED(status)
 
 
 def outcome(receive: Callable[[Inbox], str], box: Inbox) -> FileTrouble | None:

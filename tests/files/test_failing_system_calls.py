@@ -89,7 +89,7 @@ def test_whichever_call_fails_no_name_is_there_without_its_file(
     faulty = Faulty(pair)
     parts = faulty.parts()
     count = 0
-    for call in ("openat", "ftruncate", "pwrite64", "fsync", "renameat"):
+    for call in ("openat", "ftruncate", "pwrite64", "fsync", "renameat2"):
         for error in ("ENOSPC", "EIO", "EINTR"):
             for number in range(1, 100):
                 faulty.empty()

@@ -20,11 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2ee import Identity
+from e2ee_cli import incoming_files
 from e2ee_cli.clean import clean
 from e2ee_cli.exits import CliError, Exit
 from e2ee_cli.file_names import MAX_BYTES, numbered, safe_name
 from e2ee_cli.file_trouble import FileTrouble
 from e2ee_cli.incoming_files import Inbox, IncomingFile
+from e2ee_cli.new_names import rename_to_new
 
 IDENTITY = Identity.generate()
 PEER = b"p" * 32
@@ -398,14 +400,13 @@ def test_a_file_is_on_disk_before_it_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    really = os.rename
     monkeypatch.setattr(os, "fsync", lambda fd: done.append("fsync"))
 
-    def rename(*args: Any, **options: Any) -> None:
+    def rename(*arguments: Any) -> None:
         done.append("rename")
-        really(*args, **options)
+        rename_to_new(*arguments)
 
-    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(incoming_files, "rename_to_new", rename)
     whole(inbox(tmp_path).file("a", b""), b"x")
     assert done == ["fsync", "rename", "fsync"]
 
