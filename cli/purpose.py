@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from e2ee.conversation import agreed_purpose
-from e2ee.errors import E2EEError, TimedOut, Truncated, UnexpectedMessage
+from e2ee.errors import E2EEError, SessionClosed, TimedOut, Truncated, UnexpectedMessage
 from e2ee.messages import Hello, Leave, decode_chat, encode
 from e2ee.transport import Channel
 
@@ -29,7 +29,8 @@ async def agree(channel: Channel, purposes: Sequence[str], *, initiator: bool) -
     Raises what ``Channel`` raises, MalformedMessage, UnexpectedMessage, TimedOut; OtherPurpose
     where the two want different things.
     """
-    await channel.send(encode(Hello(purposes=tuple(purposes))))
+    with contextlib.suppress(SessionClosed):  # What they said before they closed tells more.
+        await channel.send(encode(Hello(purposes=tuple(purposes))))
     try:
         async with asyncio.timeout(HELLO_TIMEOUT):
             data = await channel.receive()
