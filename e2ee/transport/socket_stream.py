@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import struct
-import termios
+import sys
 
 from e2ee.errors import TransportError
 
@@ -124,6 +123,11 @@ def left_unread(transport: asyncio.BaseTransport) -> bytes:
     """What had come on a socket when it broke: for ``connection_lost``, which is the last that can
     read it. asyncio reads no more once it could not write.
     """
+    if sys.platform == "win32":
+        return b""
+    import fcntl  # noqa: PLC0415 -- not on Windows
+    import termios  # noqa: PLC0415
+
     number = transport.get_extra_info("socket").fileno()
     with contextlib.suppress(OSError):
         # No more than there is now: the other end may take nothing, and still send without end.
