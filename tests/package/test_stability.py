@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import tomllib
 from collections.abc import Callable
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from e2ee.conversation_file import ConversationFile
 from e2ee.ids import decode_bech32m, encode_bech32m
 from e2ee.invitation import Link
 from e2ee.messages import Certificate, Unsupported, decode, decode_chat, encode
+from e2ee_cli.version import DISTRIBUTION, VERSION, version_line
 
 PAGE = Path(__file__).parents[2] / "docs" / "stability.md"
 ALICE = Identity.generate()
@@ -124,6 +127,12 @@ def test_another_number_is_refused(
         reads()
     assert type(caught.value) is expected
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_program_says_the_version_of_the_distribution() -> None:
+    assert version_line() == f"e2ee {version(DISTRIBUTION)}"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert (project["name"], project["version"]) == (DISTRIBUTION, VERSION)
 
 
 def test_what_has_no_number() -> None:
