@@ -231,7 +231,8 @@ class Opening(Uncopyable):
 
     def _say_first(self, words: bytes) -> None:
         self._out = words
-        self._own_words = words[len(self._hello) :][:32]
+        begin = len(self._hello)
+        self._own_words = words[begin : begin + 32]
 
     @classmethod
     def respond(
