@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from e2ee.limits import MAX_PORT
+from e2ee.limits import MAX_HOST_LENGTH, MAX_PORT
 
 from .addresses import ip_literal
 
@@ -138,7 +138,11 @@ class Question:
 
 
 def _can_be_asked(name: str) -> bool:
-    return all(0 < len(part.encode()) <= MAX_LABEL for part in name.removesuffix(".").split("."))
+    # One that cannot would spoil the others in its packet. For zeroconf the last dot counts.
+    packed = name.encode()
+    return len(packed) <= MAX_HOST_LENGTH and all(
+        0 < len(part) <= MAX_LABEL for part in packed.removesuffix(b".").split(b".")
+    )
 
 
 def questions_about(network: AsyncZeroconf, name: str) -> list[tuple[str, int]]:

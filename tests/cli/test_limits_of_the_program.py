@@ -15,6 +15,7 @@ from zeroconf import DNSIncoming, DNSOutgoing  # type: ignore[attr-defined]
 
 from e2ee.errors import OverLimit
 from e2ee.journal import MemoryJournal, Outgoing
+from e2ee.limits import MAX_HOST_LENGTH
 from e2ee_cli import calling, chat, file_desk, invite, join, mdns, passphrases
 from e2ee_cli.correspondent import Correspondent
 from e2ee_cli.discovery import NumberTaken
@@ -178,7 +179,7 @@ def test_of_a_file_no_more_is_read_than_can_be_of_use(tmp_path: Path, figure: Fi
 
 @pytest.mark.attack(26)
 def test_a_name_that_no_question_can_have_is_not_asked_for(figure: Figure) -> None:
-    """It would end the search: it came from a stranger, in one packet."""
+    """It would end the search, or spoil it: it came from a stranger, in one packet."""
     asked: list[str] = []
 
     def send(query: DNSOutgoing) -> None:
@@ -189,9 +190,14 @@ def test_a_name_that_no_question_can_have_is_not_asked_for(figure: Figure) -> No
         Question(network).ask(*((name, mdns.A) for name in names))
 
     network: Any = SimpleNamespace(zeroconf=SimpleNamespace(async_send=send))
-    right = [f"{'x' * size}.local." for size in (1, mdns.MAX_LABEL - 1, mdns.MAX_LABEL)]
-    for part in ("x" * (mdns.MAX_LABEL + 1), "\ufffd" * mdns.MAX_LABEL, "", "a..b", "."):
+    whole, longest = "x" * mdns.MAX_LABEL, "x" * (MAX_HOST_LENGTH - 3 * (mdns.MAX_LABEL + 1) - 1)
+    right = ["x.", f"{whole[1:]}.", f"{whole}.", f"{whole}.{whole}.{whole}.{longest}."]
+    for name in (
+        *(f"{whole}x.", "\ufffd" * mdns.MAX_LABEL + ".", "", ".", "a..b.", ".a."),
+        *(f"{whole}.{whole}.{whole}.{longest}x.", "\ufffd." * MAX_HOST_LENGTH),
+    ):
         asked.clear()
-        asyncio.run(ask([f"{part}.local.", *right]))
+        asyncio.run(ask([name, *right]))
         assert asked == right
-    figure(f"limits: names with parts of {mdns.MAX_LABEL} bytes asked for, and of one more not")
+    sizes = f"{MAX_HOST_LENGTH} bytes, and of parts of {mdns.MAX_LABEL}"
+    figure(f"limits: names of {sizes}, asked for on the network, and of one more not")
