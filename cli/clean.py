@@ -62,8 +62,8 @@ def _is_refused(text: str, at: int) -> bool:
 
 
 def _is_emoji(character: str) -> bool:
-    if character == "" or character.isascii():
-        return False
+    if character == "" or character.isascii() or character in INVISIBLE:
+        return False  # One of the symbols is a blank.
     return unicodedata.category(character) in _SYMBOLS or character in _OTHER_EMOJI
 
 

@@ -63,6 +63,12 @@ def test_a_style_that_styles_nothing_is_shown(before: str) -> None:
     assert clean(f"{before}\ufe0fx") == f"{before}\\ufe0fx"
 
 
+@pytest.mark.parametrize("text", ["_\ufe0f", "_\u200d👩", "👩\u200d_", "_\ufe0f\u200d👩"])
+def test_a_blank_is_no_emoji_that_could_be_joined_or_styled(text: str) -> None:
+    around = [part.encode("unicode_escape").decode() if part != "👩" else part for part in text]
+    assert clean(text.replace("_", "\u2800")) == "".join(around).replace("_", "\\u2800")
+
+
 @pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f", "\uffa0"])
 def test_letters_that_look_like_nothing_are_shown(blank: str) -> None:
     assert clean(blank).startswith("\\u")

@@ -231,7 +231,10 @@ async def test_messages_of_a_hundred_tasks_arrive_intact_and_in_the_order_of_eac
 ) -> None:
     for run in range(runs):
         await messages_of_a_hundred_tasks(run)
-    figure(f"{runs} times 10,000 messages of 100 tasks arrive whole, and in the order of each task")
+    figure(
+        "10,000 messages of 100 tasks arrive whole, and in the order of each task, "
+        f"{runs} of {runs} times"
+    )
 
 
 async def messages_of_a_hundred_tasks(run: int) -> None:
