@@ -371,8 +371,8 @@ class Chat:
         otherwise means that there is nothing more to say. Raises E2EEError; CliError where lines
         may not have reached a peer, or cannot be shown.
         """
-        async with self._stack:
-            await self._stack.enter_async_context(self.view)
+        # What the view still shows at its end is remembered.
+        async with self._stack, self.view:
             self._running.set()
             self.refresh()
             await self._run(serving, leave_at_end_of_input=leave_at_end_of_input)

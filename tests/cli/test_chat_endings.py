@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from e2ee.journal import Journal, MemoryJournal
 from e2ee_cli import chat
 from e2ee_cli.exits import CliError, Exit
 from e2ee_cli.view import View
@@ -20,8 +22,11 @@ from e2ee_cli.view import View
 def profile(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Of a script."""
     monkeypatch.setattr(os, "isatty", lambda _: False)
-    config = SimpleNamespace(plain=True, bell=False, notify=False)
-    return SimpleNamespace(config=config, output=SimpleNamespace(elsewhere=None))
+    return SimpleNamespace(
+        config=SimpleNamespace(plain=True, bell=False, notify=False),
+        output=SimpleNamespace(elsewhere=None),
+        book=SimpleNamespace(identity=None),
+    )
 
 
 class BrokenView(View):  # type: ignore[misc]
@@ -57,3 +62,35 @@ def test_an_output_that_fails_after_a_signal_leaves_no_traceback(
     asyncio.run(be_stopped())
     gc.collect()
     assert complaints == []
+
+
+def test_what_is_shown_at_the_end_can_still_be_remembered(
+    profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+
+    class LastView(View):  # type: ignore[misc]
+        async def __aexit__(self, *error: Any) -> None:
+            await super().__aexit__(*error)
+            closed.append("view")
+
+    @contextlib.contextmanager
+    def journal() -> Iterator[Journal]:
+        yield MemoryJournal()
+        closed.append("journal")
+
+    rooms: list[chat.Chat] = []
+
+    async def somebody_comes_and_leaves() -> None:
+        rooms[0].person(SimpleNamespace(id="", identity=b"", name="somebody"))
+
+    async def talk() -> None:
+        rooms.append(chat.Chat(profile))
+        await rooms[0].run(somebody_comes_and_leaves(), leave_at_end_of_input=False)
+
+    monkeypatch.setattr(chat, "View", LastView)
+    monkeypatch.setattr(
+        chat.Chat, "_journal", lambda _, __, belongings: belongings.enter_context(journal())
+    )
+    asyncio.run(talk())
+    assert closed == ["view", "journal"]
