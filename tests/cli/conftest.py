@@ -21,6 +21,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from e2ee_cli.events import schema
+from tests.multicast import alone_on_the_network
 
 PROGRAM = str(Path(sys.executable).with_name("e2ee"))
 
@@ -165,9 +166,11 @@ def multicast() -> bool:
 
 
 @pytest.fixture
-def can_multicast(multicast: bool) -> None:
+def can_multicast(multicast: bool) -> Iterator[None]:
     if not multicast:
         pytest.skip("this machine cannot send to 224.0.0.251, the group of mDNS")
+    with alone_on_the_network():
+        yield
 
 
 class Overheard:
