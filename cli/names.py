@@ -53,7 +53,9 @@ def claimed(text: str) -> str:
             shown += character
         if is_mark:
             room -= 1
-    return shown.strip(" " + _JOINER)
+    shown = shown.strip(" " + _JOINER)
+    # A selector may have lost the keycap that it was for.
+    return shown if clean(shown) == shown else shown[:-1]
 
 
 def _unquoted(character: str) -> str:

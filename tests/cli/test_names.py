@@ -232,3 +232,10 @@ def test_any_claims_leave_the_labels_of_contacts_apart(first: str, second: str) 
     for text in labels:
         assert text.count("(") == text.count(")") <= 1
         assert text.count('"') in (0, 2)
+
+
+@pytest.mark.parametrize("length", [29, 30, 31, 32])
+def test_a_name_that_is_cut_within_a_keycap_has_no_selector_at_its_end(length: int) -> None:
+    shown = claimed("x" * length + "1\ufe0f\u20e3")
+    whole = length + 3 <= 32
+    assert shown == "x" * length + ("1\ufe0f\u20e3" if whole else "1" if length < 32 else "")

@@ -67,7 +67,7 @@ def failing(call: str, number: int, code: int) -> Iterator[list[int]]:
 @pytest.mark.attack(94)
 @pytest.mark.parametrize(
     ("code", "in_one_step"),
-    [(errno.ENOSPC, True), (errno.EIO, True), (errno.EINTR, True), (errno.EIO, False)],
+    [(errno.ENOSPC, True), (errno.EIO, True), (errno.EIO, False)],
 )
 @pytest.mark.parametrize("receive", [receive_file, receive_folder])
 def test_whichever_call_fails_the_name_is_not_there_or_the_file_is_whole(

@@ -29,7 +29,7 @@ def test_no_two_openings_have_a_key_in_common(openings: int, figure: Figure) -> 
 
 
 @pytest.mark.attack(18)
-@pytest.mark.parametrize("forks", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("forks", [50, pytest.param(1_000, marks=pytest.mark.nightly)])
 def test_a_fork_draws_other_keys_than_its_parent(forks: int, figure: Figure) -> None:
     def drawn() -> bytes:
         meeting = Session.initiator(ALICE).data_to_send()
