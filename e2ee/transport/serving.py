@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from e2ee.errors import E2EEError, ProtocolError, SessionClosed, TransportError
+from e2ee.errors import E2EEError, NoRandomNumbers, ProtocolError, SessionClosed, TransportError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.stream import Stream
@@ -37,7 +37,8 @@ async def serve_stream(
         await on_channel(channel)
         with contextlib.suppress(E2EEError):
             await channel.close()  # What it sent last arrives; failures were its to see.
-    except (ProtocolError, SessionClosed, TransportError) as error:
-        on_failure(error)  # A peer that goes, in order or not, is no fault of the application's.
+    except (ProtocolError, SessionClosed, TransportError, NoRandomNumbers) as error:
+        # A peer that goes, in order or not, is no fault of the application's; nor is the system.
+        on_failure(error)
     finally:
         await channel.abort()

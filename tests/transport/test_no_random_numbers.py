@@ -93,6 +93,24 @@ async def test_a_listener_is_told_and_goes_on() -> None:
 
 
 @pytest.mark.attack(18)
+async def test_a_listener_is_told_of_a_channel_that_has_no_new_keys() -> None:
+    told: list[E2EEError] = []
+    async with await tcp.listen(
+        lambda: Session.responder(BOB, limits=LIMITS),
+        echo,
+        host=HERE,
+        on_failure=lambda _address, error: told.append(error),
+    ) as listener:
+        channel = await tcp.connect(HERE, listener.port, Session.initiator(ALICE))
+        await channel.send(bytes(200_000))  # It comes, and comes back, in the loop's next turns.
+        with failing_from(1), pytest.raises(E2EEError):
+            await channel.receive()
+        await channel.abort()
+        assert [type(error) for error in told] == [NoRandomNumbers]
+        await is_well(tcp.connect(HERE, listener.port, Session.initiator(ALICE)))
+
+
+@pytest.mark.attack(18)
 async def test_so_is_one_of_websockets() -> None:
     told: list[E2EEError] = []
     sessions = iter([NoRandomNumbers(), None])
