@@ -393,8 +393,10 @@ class Chat:
                 settling = asyncio.create_task(
                     self._settle(away_too=leave_at_end_of_input and not self.view.person)
                 )
-                await asyncio.wait({*ends, settling}, return_when=asyncio.FIRST_COMPLETED)
-                settling.cancel()
+                try:
+                    await asyncio.wait({*ends, settling}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    settling.cancel()
                 if settling.done():
                     settling.result()
                 if not serve.done():

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,20 +37,20 @@ class BrokenView(View):  # type: ignore[misc]
         await super().__aexit__(*error)
 
 
-def test_an_output_that_fails_after_a_signal_leaves_no_traceback(
-    profile: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    complaints: list[str] = []
+async def nobody_calls() -> None:
+    await asyncio.get_running_loop().create_future()
 
-    async def nobody_calls() -> None:
-        await asyncio.get_running_loop().create_future()
+
+def complaints_of_a_stopped(room: Callable[[], chat.Chat], *, at_end_of_input: bool) -> list[str]:
+    """What the loop has to say of a chat that a signal has ended."""
+    complaints: list[str] = []
 
     async def be_stopped() -> None:
         asyncio.get_running_loop().set_exception_handler(
             lambda _, context: complaints.append(context["message"])
         )
         running = asyncio.create_task(
-            chat.Chat(profile).run(nobody_calls(), leave_at_end_of_input=False)
+            room().run(nobody_calls(), leave_at_end_of_input=at_end_of_input)
         )
         for _ in range(5):
             await asyncio.sleep(0)
@@ -58,10 +58,44 @@ def test_an_output_that_fails_after_a_signal_leaves_no_traceback(
         with contextlib.suppress(asyncio.CancelledError):
             await running
 
-    monkeypatch.setattr(chat, "View", BrokenView)
     asyncio.run(be_stopped())
     gc.collect()
-    assert complaints == []
+    return complaints
+
+
+def test_an_output_that_fails_after_a_signal_leaves_no_traceback(
+    profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "View", BrokenView)
+    assert complaints_of_a_stopped(lambda: chat.Chat(profile), at_end_of_input=False) == []
+
+
+def test_a_patience_that_ends_during_the_goodbye_leaves_no_traceback(
+    profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = 0.05
+
+    async def nothing_to_say(_: chat.Chat) -> None: ...
+
+    async def leave() -> None:
+        await asyncio.sleep(4 * patience)
+
+    def room_with_somebody_who_confirms_nothing() -> chat.Chat:
+        room = chat.Chat(profile, patience=patience)
+        unheard = SimpleNamespace(
+            connected=True,
+            met=True,
+            unconfirmed=1,
+            confirmed=0,
+            until=lambda _: nobody_calls(),
+            leave=leave,
+        )
+        room._people = {b"": SimpleNamespace(correspondent=unheard)}
+        return room
+
+    monkeypatch.setattr(chat.Chat, "_speak", nothing_to_say)
+    room = room_with_somebody_who_confirms_nothing
+    assert complaints_of_a_stopped(room, at_end_of_input=True) == []
 
 
 def test_what_is_shown_at_the_end_can_still_be_remembered(
