@@ -172,11 +172,11 @@ async def _connect_to_any(host: str, port: int) -> SocketStream:
     raise failure
 
 
-def _is_spared(connection: socket.socket) -> bool:
-    """Whether this connection has a descriptor that is meant for other things."""
+def is_spared(number: int) -> bool:
+    """Whether a connection has this descriptor, which is meant for other things."""
     # A new descriptor has the lowest number that is free.
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return limit != resource.RLIM_INFINITY and connection.fileno() >= limit - SPARED_DESCRIPTORS
+    return limit != resource.RLIM_INFINITY and number >= limit - SPARED_DESCRIPTORS
 
 
 def _with_scope(address: tuple[Any, ...]) -> str:
@@ -246,7 +246,7 @@ class SocketListener(ABC):
                 loop.remove_reader(listening)
                 loop.call_later(ACCEPT_PAUSE, self._watch, listening)
                 return
-            if _is_spared(connection):
+            if is_spared(connection.fileno()):
                 connection.close()
                 continue
             connection.setblocking(False)

@@ -18,7 +18,7 @@ from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
 from e2ee.transport.serving import serve_stream
-from e2ee.transport.tcp import display_address, listening_sockets
+from e2ee.transport.tcp import display_address, is_spared, listening_sockets
 
 try:
     from websockets.asyncio.client import connect as connect_websocket
@@ -127,6 +127,15 @@ async def connect(uri: str, session: Session, *, timeouts: Timeouts = Timeouts()
     return await Channel.open(await connect_stream(uri), session, timeouts=timeouts)
 
 
+class _SparingConnection(ServerConnection):
+    """Not with a descriptor that is meant for other things: who connects may never say a word."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if is_spared(transport.get_extra_info("socket").fileno()):
+            self.transport.abort()
+
+
 class Listener:
     """A WebSocket server whose connections become authenticated channels. ``listen`` makes one."""
 
@@ -151,7 +160,13 @@ class Listener:
         self.port = sockets[0].getsockname()[1]
         for listening in sockets:
             self._servers.append(
-                await serve(self._serve, sock=listening, open_timeout=CONNECT_TIMEOUT, **OPTIONS)
+                await serve(
+                    self._serve,
+                    sock=listening,
+                    create_connection=_SparingConnection,
+                    open_timeout=CONNECT_TIMEOUT,
+                    **OPTIONS,
+                )
             )
 
     async def _serve(self, connection: ServerConnection) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from e2ee.errors import (
 )
 from e2ee.transport import Channel, websocket
 from e2ee.transport.half_open import MAX_HANDSHAKES_OF_HOST
+from e2ee.transport.tcp import SPARED_DESCRIPTORS
 from e2ee.transport.websocket import (
     MAX_RECEIVED_SIZE,
     OPTIONS,
@@ -235,6 +237,19 @@ async def test_who_has_only_connected_does_not_keep_a_listener(
         await check_echo(f"ws://{HERE}:{port}")
     assert await reader.read() == b""
     writer.close()
+
+
+async def test_who_has_only_connected_does_not_take_the_descriptors_of_other_things(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with echo() as port:
+        with monkeypatch.context() as limited:
+            limited.setattr(resource, "getrlimit", lambda _: (SPARED_DESCRIPTORS, 0))
+            reader, writer = await asyncio.open_connection(HERE, port)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            writer.close()
+        await check_echo(f"ws://{HERE}:{port}")
 
 
 async def test_a_port_that_is_taken_is_in_use() -> None:
