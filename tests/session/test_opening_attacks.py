@@ -290,6 +290,26 @@ def test_reflection_of_every_message_to_its_sender(
 
 
 @pytest.mark.attack(6)
+@every_opening
+def test_reflection_of_32_bytes_is_noticed_at_the_last_of_them(approach: Approach) -> None:
+    alice = initiator(approach)
+    sent = alice.data_to_send()
+    assert alice.receive_data(sent[: 8 + 31]) == []
+    with pytest.raises(ProtocolError, match="the bytes that this side has sent"):
+        alice.receive_data(sent[8 + 31 : 8 + 32])
+
+    alice = initiator(approach)
+    sent = alice.data_to_send()
+    another = bytes([sent[8 + 32] ^ 1])
+    with pytest.raises(ProtocolError, match="the bytes that this side has sent"):
+        alice.receive_data(sent[: 8 + 32] + another)
+
+    alice = initiator(approach)
+    sent = alice.data_to_send()
+    assert alice.receive_data(sent[:8] + bytes([sent[8] ^ 1]) + sent[9 : 8 + 32]) == []
+
+
+@pytest.mark.attack(6)
 def test_reflection_of_a_call_to_oneself(figure: Callable[[str], None]) -> None:
     book = ContactBook()
     alice = Session.initiator(
