@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,9 +21,14 @@ from .files import NOWHERE, sealed_contacts
 from .fixed import NOW, fixed_randomness, person
 
 
+_one_at_a_time = threading.Lock()
+"""What is fixed is fixed for a whole process, and several targets are begun in threads."""
+
+
 def seeds(target: str) -> list[bytes]:
     """Inputs of this target."""
-    return list(_SEEDS[target]())
+    with _one_at_a_time:
+        return list(_SEEDS[target]())
 
 
 # Sessions.
