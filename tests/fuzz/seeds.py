@@ -20,7 +20,6 @@ from . import second, sessions
 from .files import NOWHERE, sealed_contacts
 from .fixed import NOW, fixed_randomness, person
 
-
 _one_at_a_time = threading.Lock()
 """What is fixed is fixed for a whole process, and several targets are begun in threads."""
 
