@@ -29,6 +29,7 @@ TESTS = {
             "buffers",
             "limits",
             "messages",
+            "no_random_numbers",
             "one_call_at_a_time",
             "opening_attacks",
             "openings",
