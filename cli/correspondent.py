@@ -220,26 +220,24 @@ class Correspondent:
         await asyncio.gather(*(self._leave(link, "left") for link in list(self._links)))
 
     async def _leave(self, link: _Link, reason: str) -> None:
+        # The peer answers a goodbye by closing.
+        await self._say_goodbye(link, reason, link.over.wait)
+
+    async def _break_off(self, link: _Link) -> None:
+        """Nobody would hear the answer, so it is not waited for."""
+        await self._say_goodbye(link, "left", link.flushed)
+
+    async def _say_goodbye(
+        self, link: _Link, reason: str, done: Callable[[], Awaitable[object]]
+    ) -> None:
         link.reason = link.reason or reason
         link.conversation.leave(reason)
         link.wake()
         if reason == "replaced":
             self._choose_sender()
-        # The peer answers a goodbye by closing.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT):
-                await link.over.wait()
-        with contextlib.suppress(E2EEError):
-            await link.channel.close()
-
-    async def _break_off(self, link: _Link) -> None:
-        """Say goodbye and close. Nobody would hear the answer, so it is not waited for."""
-        link.reason = link.reason or "left"
-        link.conversation.leave("left")
-        link.wake()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_TIMEOUT):
-                await link.flushed()
+                await done()
         with contextlib.suppress(E2EEError):
             await link.channel.close()
 
