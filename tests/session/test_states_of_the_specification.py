@@ -256,10 +256,17 @@ def steps(approach: Approach, side: int) -> list[list[str]]:
 
         wrong = set()
         for at in range(0, length, 1 + length // 100):
-            for bits in (1, 2, 3, 0x80) if name == "preamble" else (1,):
+            # No ML-KEM key has 0xFF but in each third byte: its coefficients are below 3,329.
+            byte = message[at]
+            others = (
+                {byte ^ 1, byte ^ 2, byte ^ 3, byte ^ 0x80}
+                if name == "preamble"
+                else {byte ^ 1, 0xFF}
+            )
+            for other in others - {byte}:
                 offer.state = before
                 changed = bytearray(message)
-                changed[at] ^= bits
+                changed[at] = other
                 wrong.add(outcome(twin(session), receive(changed)) or "taken")
         offer.state = before
         for short in (0, 1, length - 1):
