@@ -80,7 +80,7 @@ def pytest_terminal_summary(
             terminalreporter.write_line(line)
     if target := config.getoption("--record"):
         outcomes = {
-            report.nodeid: outcome
+            report.nodeid: (outcome, report.duration)
             for outcome in ("passed", "skipped", "failed", "error")
             for report in terminalreporter.stats.get(outcome, [])
         }
@@ -88,9 +88,10 @@ def pytest_terminal_summary(
             {
                 "test": test,
                 "outcome": outcome,
+                "seconds": round(seconds),
                 "rows": config.stash[ROWS].get(test, []),
                 "figures": [line for by, line in config.stash[FIGURES] if by == test],
             }
-            for test, outcome in sorted(outcomes.items())
+            for test, (outcome, seconds) in sorted(outcomes.items())
         ]
         Path(target).write_text(json.dumps(tests, indent=1))

@@ -2,7 +2,8 @@
 
 ``python -m tests.evidence`` runs all tests first, for a quarter of an hour; ``--recorded FILE``
 takes what ``pytest --record FILE`` wrote instead. What takes hours is in tests/evidence/*.json,
-each written by its own command, which the document names.
+each written by its own command, which the document names. ``--night FILE`` keeps there what
+``pytest --nightly -m nightly --record FILE`` wrote.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import cryptography
 ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
 DOCUMENT = ROOT / "docs/evidence.md"
+NIGHT = HERE / "nightly.json"
 
 SECTIONS = {
     "Kit": ("tests/kit",),
@@ -57,6 +59,24 @@ def commit() -> str:
     return subprocess.run(
         command, cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.strip()
+
+
+def keep_night(tests: list[dict[str, Any]]) -> None:
+    """What a night's run counted, for the table of what takes longer."""
+    night = {
+        "name": "what only nights run",
+        "command": "pytest -q -n 2 --nightly -m nightly --record FILE",
+        "commit": commit(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "seconds": sum(test["seconds"] for test in tests),
+        "figures": [summary(tests), *(line for test in tests for line in test["figures"])],
+    }
+    NIGHT.write_text(json.dumps(night, indent=1) + "\n")
+
+
+def summary(tests: list[dict[str, Any]]) -> str:
+    outcomes = Counter(test["outcome"] for test in tests)
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(outcomes.items()))
 
 
 def cell(text: str) -> str:
@@ -114,8 +134,6 @@ def long_runs() -> list[str]:
 
 def document(tests: list[dict[str, Any]]) -> str:
     table, passed, wanted = catalogue(tests)
-    outcomes = Counter(test["outcome"] for test in tests)
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(outcomes.items()))
     kit = len(list((HERE.parent / "kit/cases").rglob("*.txt")))
     lines = [
         "# Evidence",
@@ -125,7 +143,7 @@ def document(tests: list[dict[str, Any]]) -> str:
         f"{platform.python_version()} and cryptography {cryptography.__version__} on",
         f"{platform.system()} {platform.machine()}.",
         "",
-        f"- Tests: {counts}.",
+        f"- Tests: {summary(tests)}.",
         f"- Catalogue of attacks: {passed} of {wanted} rows passed.",
         f"- Files in `tests/kit/cases/`: {kit:,}.",
         "",
@@ -156,7 +174,11 @@ def document(tests: list[dict[str, Any]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, metavar="FILE")
+    parser.add_argument("--night", type=Path, metavar="FILE")
     options = parser.parse_args()
+    if options.night:
+        keep_night(json.loads(options.night.read_text()))
+        return 0
     tests = json.loads(options.recorded.read_text()) if options.recorded else run_tests()
     DOCUMENT.write_text(document(tests))
     return int(any(test["outcome"] in {"failed", "error"} for test in tests))
