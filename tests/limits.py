@@ -282,6 +282,10 @@ PROGRAM = (
         CHANNEL + "test_a_peer_cannot_fill_our_memory_with_empty_messages",
     ),
     Limit(
+        "e2ee.transport.stream_transport:CLOSE_TIMEOUT",
+        CHANNEL + "test_a_stream_that_does_not_end_is_left",
+    ),
+    Limit(
         "e2ee.transport.half_open:MAX_HANDSHAKES",
         TCP + "test_the_limit_of_half_open_connections_holds_when_they_come_all_at_once",
     ),

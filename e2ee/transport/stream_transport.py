@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.errors import E2EEError, TransportError
@@ -14,6 +13,12 @@ PIECE = 256 * 1024
 
 GRACE = 0.1
 """Seconds for reading what has come already, when nothing can be sent any more."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds for a stream to end what it is doing, and again for it to close. Then it is left."""
+
+_OF_THE_PROGRAM = (GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What ends more than a stream."""
 
 
 class StreamProtocol(asyncio.Protocol):
@@ -54,8 +59,10 @@ class StreamTransport(Uncopyable, asyncio.Transport):
                 if not data:
                     break
                 self._protocol.data_received(data)
-        except Exception as error:  # noqa: BLE001 -- whatever somebody else's stream raises
-            self._protocol.stream_failed(_as_told(error))
+        except _OF_THE_PROGRAM:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- whatever somebody else's stream raises
+            self._fail(error)
         else:
             self._protocol.eof_received()
 
@@ -71,11 +78,16 @@ class StreamTransport(Uncopyable, asyncio.Transport):
                 piece = data[at : at + PIECE]
                 await self._stream.send(piece)
                 self._unsent -= len(piece)
-        except Exception as error:  # noqa: BLE001 -- whatever somebody else's stream raises
-            await asyncio.sleep(GRACE)
-            self._protocol.stream_failed(_as_told(error))
+        except _OF_THE_PROGRAM:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- whatever somebody else's stream raises
+            asyncio.get_running_loop().call_later(GRACE, self._fail, error)
         else:
             self._protocol.resume_writing()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._closing is None:  # Otherwise it is we who have cancelled it.
+            self._protocol.stream_failed(_as_told(error))
 
     def get_write_buffer_size(self) -> int:
         return self._unsent
@@ -94,16 +106,28 @@ class StreamTransport(Uncopyable, asyncio.Transport):
             self._closing = asyncio.create_task(self._close())
 
     async def _close(self) -> None:
-        tasks = [task for task in (self._reading, self._writing) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(Exception):
+        try:
+            tasks = {task for task in (self._reading, self._writing) if task is not None}
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
+            closing = asyncio.create_task(self._close_stream())
+            _, stuck = await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT)
+            for task in stuck:
+                task.cancel()
+        finally:
+            self._protocol.connection_lost(None)
+
+    async def _close_stream(self) -> None:
+        try:
             await self._stream.close()
-        self._protocol.connection_lost(None)
+        except _OF_THE_PROGRAM:
+            raise
+        except BaseException:  # noqa: BLE001, S110 -- whatever somebody else's stream raises
+            pass
 
 
-def _as_told(error: Exception) -> E2EEError:
+def _as_told(error: BaseException) -> E2EEError:
     """Whatever a foreign stream raises is a TransportError to us."""
     if isinstance(error, E2EEError):
         return error

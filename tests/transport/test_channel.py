@@ -36,6 +36,8 @@ from e2ee.limits import MAX_RECORD_LENGTH
 from e2ee.transport import Channel, Stream, Timeouts
 from e2ee.transport.channel import RECEIVE_HIGH_WATER, SEND_HIGH_WATER
 from e2ee.transport.memory import MemoryStream, pair
+from e2ee.transport.stream_transport import CLOSE_TIMEOUT
+from tests.virtual_time import NEVER, in_virtual_time
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 USUAL = Timeouts()
@@ -996,7 +998,7 @@ class Faulty:
 
     def __init__(self, stream: MemoryStream) -> None:
         self.stream = stream
-        self.faults: dict[str, Exception] = {}
+        self.faults: dict[str, BaseException] = {}
 
     async def receive(self) -> bytes:
         data = await self.stream.receive()
@@ -1015,6 +1017,10 @@ class Faulty:
             raise self.faults["close"]
 
 
+class NoExceptionToMost(BaseException):
+    """As the cancellations of some other libraries are."""
+
+
 FOREIGN_ERRORS = pytest.mark.parametrize(
     "error",
     [
@@ -1025,6 +1031,8 @@ FOREIGN_ERRORS = pytest.mark.parametrize(
         EOFError(),
         StopAsyncIteration(),
         KeyError("foreign"),
+        asyncio.CancelledError(),
+        NoExceptionToMost(),
     ],
     ids=repr,
 )
@@ -1033,7 +1041,7 @@ FOREIGN_ERRORS = pytest.mark.parametrize(
 @FOREIGN_ERRORS
 @pytest.mark.parametrize("place", ["receive", "send"])
 async def test_whatever_a_foreign_stream_raises_is_a_transport_error_and_no_clean_end(
-    place: str, error: Exception
+    place: str, error: BaseException
 ) -> None:
     there, back = pair()
     faulty = Faulty(there)
@@ -1054,10 +1062,10 @@ async def test_whatever_a_foreign_stream_raises_is_a_transport_error_and_no_clea
     await bob.abort()
 
 
+@FOREIGN_ERRORS
 @pytest.mark.parametrize("place", ["receive", "send"])
-@pytest.mark.parametrize("error", [OSError(5, "input/output error"), RuntimeError()], ids=repr)
 async def test_foreign_errors_in_the_handshake_are_transport_errors(
-    place: str, error: Exception
+    place: str, error: BaseException
 ) -> None:
     there, back = pair()
     faulty = Faulty(there)
@@ -1077,13 +1085,16 @@ async def test_a_timeout_of_the_stream_is_not_taken_for_the_deadline() -> None:
     assert not isinstance(failure.value, TimedOut)
 
 
-async def test_those_who_wait_are_woken_when_the_stream_fails_to_close() -> None:
+@FOREIGN_ERRORS
+async def test_those_who_wait_are_woken_when_the_stream_fails_to_close(
+    error: BaseException,
+) -> None:
     there, back = pair()
     faulty = Faulty(there)
     alice, bob = await asyncio.gather(
         Channel.open(faulty, Session.initiator(ALICE)), Channel.open(back, Session.responder(BOB))
     )
-    faulty.faults["close"] = RuntimeError("foreign")
+    faulty.faults["close"] = error
     receiving = asyncio.create_task(all_until_error(alice))
     await bob.abort()
     done, _ = await asyncio.wait({receiving}, timeout=0.5)
@@ -1112,6 +1123,48 @@ async def test_those_who_wait_are_woken_by_abort_while_the_stream_is_closing() -
     done, _ = await asyncio.wait({receiving}, timeout=0.5)
     receiving.cancel()
     assert done
+
+
+class NeverCloses(Faulty):
+    async def close(self) -> None:
+        await asyncio.sleep(NEVER)
+
+
+class NeverStopsReceiving(Faulty):
+    async def receive(self) -> bytes:
+        try:
+            return await self.stream.receive()
+        except asyncio.CancelledError:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), 3 * CLOSE_TIMEOUT)
+            raise
+
+
+@pytest.mark.parametrize("stream", [NeverCloses, NeverStopsReceiving])
+def test_a_stream_that_does_not_end_is_left(stream: type[Faulty]) -> None:
+    async def abort() -> None:
+        alice, bob, *_ = await connected(wrap=stream)
+        began = asyncio.get_running_loop().time()
+        await alice.abort()
+        assert asyncio.get_running_loop().time() - began == CLOSE_TIMEOUT
+        with pytest.raises(SessionClosed):
+            await alice.receive()
+        await bob.abort()
+        await asyncio.sleep(3 * CLOSE_TIMEOUT)
+
+    in_virtual_time(abort())
+
+
+async def test_whoever_cancels_every_task_ends_the_channel() -> None:
+    before = asyncio.all_tasks()
+    alice, bob, *_ = await connected()
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(TransportError):
+            await alice.receive()
+        with pytest.raises((TransportError, Truncated)):
+            await bob.receive()
 
 
 def test_a_handshake_by_hand_gives_what_a_channel_begins_with() -> None:
