@@ -111,7 +111,7 @@ class Channel(Uncopyable):
             await driver.give_up(stream)
             _say_if_invitation_is_spent(session)
             raise TimedOut(
-                f"the peer did not finish its handshake in {timeouts.handshake:g} seconds"
+                f"the peer did not finish its handshake in {timeouts.handshake:.3g} seconds"
             ) from None
         except TransportError:
             await driver.give_up(stream)

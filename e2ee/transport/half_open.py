@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
+from typing import Protocol
 
 MAX_HANDSHAKES = 256
 """Handshakes under way at a listener: each holds a file descriptor."""
@@ -11,6 +11,13 @@ MAX_HANDSHAKES = 256
 MAX_HANDSHAKES_OF_HOST = 32
 """Handshakes of one host under way. It also bounds what a host can have calculated: of those that
 come at once most are dropped before they have cost anything."""
+
+
+class Droppable(Protocol):
+    """A handshake under way: its task, or its connection where that is before its task."""
+
+    def cancel(self) -> object:
+        """Drop it."""
 
 
 class HalfOpen:
@@ -22,20 +29,20 @@ class HalfOpen:
     """
 
     def __init__(self) -> None:
-        self._by_host: dict[str, dict[asyncio.Task[None], None]] = {}
+        self._by_host: dict[str, dict[Droppable, None]] = {}
         """The oldest first."""
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, task: asyncio.Task[None], host: str) -> None:
+    def add(self, handshake: Droppable, host: str) -> None:
         """Count this one; it cancels another where that is one too many."""
         if len(self._by_host.get(host, ())) >= MAX_HANDSHAKES_OF_HOST:
             self._drop_oldest(host)
         elif self._count >= MAX_HANDSHAKES:
             self._drop_oldest(max(self._by_host, key=lambda each: len(self._by_host[each])))
-        self._by_host.setdefault(host, {})[task] = None
+        self._by_host.setdefault(host, {})[handshake] = None
         self._count += 1
 
     def _drop_oldest(self, host: str) -> None:
@@ -43,20 +50,20 @@ class HalfOpen:
         self.discard(oldest, host)
         oldest.cancel()
 
-    def discard(self, task: asyncio.Task[None], host: str) -> None:
+    def discard(self, handshake: Droppable, host: str) -> None:
         """It has authenticated, or ended."""
-        tasks = self._by_host.get(host, {})
-        if task in tasks:
-            del tasks[task]
+        handshakes = self._by_host.get(host, {})
+        if handshake in handshakes:
+            del handshakes[handshake]
             self._count -= 1
-            if not tasks:
+            if not handshakes:
                 del self._by_host[host]
 
     def cancel(self) -> None:
         """Drop them all."""
-        for tasks in self._by_host.values():
-            for task in tasks:
-                task.cancel()
+        for handshakes in self._by_host.values():
+            for handshake in handshakes:
+                handshake.cancel()
 
 
 def host_of(address: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -40,7 +41,7 @@ MAX_RECEIVED_SIZE = 1024 * 1024
 """Bytes in one message of the other end; more break the connection."""
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for connecting and the opening handshake of the WebSocket."""
+"""Seconds for connecting and the opening handshake of the WebSocket, for who connects."""
 
 GOODBYE_TIMEOUT = 1.0
 """Seconds for the last bytes to leave, and for TLS to end, once a stream is closed."""
@@ -127,13 +128,40 @@ async def connect(uri: str, session: Session, *, timeouts: Timeouts = Timeouts()
     return await Channel.open(await connect_stream(uri), session, timeouts=timeouts)
 
 
-class _SparingConnection(ServerConnection):
-    """Not with a descriptor that is meant for other things: who connects may never say a word."""
+class _Connection(ServerConnection):
+    """A connection of a listener, half open from the first: who connects may never say a word."""
+
+    def __init__(self, handshakes: HalfOpen, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.began = self.loop.time()
+        self.host = ""
+        self.task: asyncio.Task[None] | None = None
+        """What serves it, after the opening handshake of the WebSocket."""
+        self._handshakes = handshakes
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if is_spared(transport.get_extra_info("socket").fileno()):
+        number = transport.get_extra_info("socket").fileno()
+        if is_spared(number) or not self.server.is_serving():
             self.transport.abort()
+            return
+        self.host = host_of(transport.get_extra_info("peername")[0])
+        self._handshakes.add(self, self.host)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.authenticated()
+        super().connection_lost(exc)
+
+    def authenticated(self) -> None:
+        """It is half open no more."""
+        self._handshakes.discard(self, self.host)
+
+    def cancel(self) -> None:
+        """Drop it."""
+        if self.task is None:
+            self.transport.abort()
+        else:
+            self.task.cancel()
 
 
 class Listener:
@@ -158,34 +186,35 @@ class Listener:
     async def _listen(self, host: str | None, port: int) -> None:
         sockets = await listening_sockets(host, port)
         self.port = sockets[0].getsockname()[1]
+        new_connection: Any = partial(_Connection, self._handshakes)
         for listening in sockets:
             self._servers.append(
                 await serve(
                     self._serve,
                     sock=listening,
-                    create_connection=_SparingConnection,
-                    open_timeout=CONNECT_TIMEOUT,
+                    create_connection=new_connection,
+                    open_timeout=self._timeouts.handshake,
                     **OPTIONS,
                 )
             )
 
     async def _serve(self, connection: ServerConnection) -> None:
-        task = asyncio.current_task()
+        assert isinstance(connection, _Connection)
+        connection.task = task = asyncio.current_task()
         assert task is not None
-        host = host_of(connection.remote_address[0])
         self._tasks.add(task)
-        self._handshakes.add(task, host)
+        # The deadline is absolute: what the WebSocket's own handshake took is a part of it.
+        left = connection.began + self._timeouts.handshake - connection.loop.time()
         try:
             await serve_stream(
                 WebSocketStream(connection),
                 self._new_session,
                 on_failure=partial(self._on_failure, display_address(connection.remote_address)),
-                on_authenticated=partial(self._handshakes.discard, task, host),
+                on_authenticated=connection.authenticated,
                 on_channel=self._on_channel,
-                timeouts=self._timeouts,
+                timeouts=replace(self._timeouts, handshake=left),
             )
         finally:
-            self._handshakes.discard(task, host)
             self._tasks.discard(task)
 
     async def __aenter__(self) -> Self:
@@ -202,7 +231,8 @@ class Listener:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Who has connected and not even begun with HTTP is not waited for much longer.
+        self._handshakes.cancel()
+        # Who has been accepted, and no more than that, is not waited for.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT):
                 for server in self._servers:

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import re
 import resource
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from e2ee import Identity, Session
@@ -17,9 +21,10 @@ from e2ee.errors import (
     E2EEError,
     NotE2EE,
     ProtocolError,
+    TimedOut,
     TransportError,
 )
-from e2ee.transport import Channel, websocket
+from e2ee.transport import Channel, Timeouts, websocket
 from e2ee.transport.half_open import MAX_HANDSHAKES_OF_HOST
 from e2ee.transport.tcp import SPARED_DESCRIPTORS
 from e2ee.transport.websocket import (
@@ -28,8 +33,10 @@ from e2ee.transport.websocket import (
     SENT_SIZE,
     connect_stream,
 )
+from tests.virtual_time import NEVER
 
 HERE = "127.0.0.1"
+USUAL = Timeouts()
 
 
 @asynccontextmanager
@@ -190,7 +197,9 @@ CLIENT, SERVER = Identity.generate(), Identity.generate()
 
 @asynccontextmanager
 async def echo(
-    host: str | None = HERE, failures: list[tuple[str, E2EEError]] | None = None
+    host: str | None = HERE,
+    failures: list[tuple[str, E2EEError]] | None = None,
+    timeouts: Timeouts = USUAL,
 ) -> AsyncIterator[int]:
     def tell(where: str, error: E2EEError) -> None:
         assert failures is not None, error
@@ -201,7 +210,11 @@ async def echo(
             await channel.send(message)
 
     async with await websocket.listen(
-        lambda: Session.responder(SERVER), serve_echo, host=host, on_failure=tell
+        lambda: Session.responder(SERVER),
+        serve_echo,
+        host=host,
+        on_failure=tell,
+        timeouts=timeouts,
     ) as listener:
         yield listener.port
 
@@ -230,12 +243,12 @@ async def test_a_listener_ends_its_channels_at_once() -> None:
 async def test_who_has_only_connected_does_not_keep_a_listener(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(websocket, "GOODBYE_TIMEOUT", 0.1)
-    monkeypatch.setattr(websocket, "CONNECT_TIMEOUT", 0.5)
-    async with echo() as port:
-        reader, writer = await asyncio.open_connection(HERE, port)
-        await check_echo(f"ws://{HERE}:{port}")
-    assert await reader.read() == b""
+    monkeypatch.setattr(websocket, "GOODBYE_TIMEOUT", NEVER)
+    async with asyncio.timeout(5):
+        async with echo() as port:
+            reader, writer = await asyncio.open_connection(HERE, port)
+            await check_echo(f"ws://{HERE}:{port}")
+        assert await reader.read() == b""
     writer.close()
 
 
@@ -283,6 +296,49 @@ async def test_no_more_of_one_host_than_its_limit_are_half_open_and_the_oldest_g
         assert await silent[0].receive() == b""
         for stream in silent:
             await stream.close()
+
+
+@pytest.mark.attack(57)
+async def test_who_has_only_connected_is_half_open_too_and_the_oldest_go_first() -> None:
+    async with echo() as port:
+        silent = [
+            await asyncio.open_connection(HERE, port) for _ in range(MAX_HANDSHAKES_OF_HOST + 10)
+        ]
+        async with asyncio.timeout(5):
+            for reader, _ in silent[:10]:
+                assert await reader.read() == b""
+            await check_echo(f"ws://{HERE}:{port}")
+            assert await silent[10][0].read() == b""
+        assert not any(reader.at_eof() for reader, _ in silent[11:])
+        for _, writer in silent:
+            writer.close()
+
+
+@pytest.mark.attack(56)
+async def test_the_deadline_of_the_handshake_is_absolute_and_begins_with_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "CONNECT_TIMEOUT", NEVER)
+    async with echo(timeouts=replace(USUAL, handshake=0.3)) as port:
+        reader, writer = await asyncio.open_connection(HERE, port)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+    failures = asyncio.Queue[E2EEError]()
+    async with await websocket.listen(
+        lambda: Session.responder(SERVER),
+        Channel.close,
+        host=HERE,
+        on_failure=lambda _, error: failures.put_nowait(error),
+        timeouts=replace(USUAL, handshake=1),
+    ) as listener:
+        connection = socket.create_connection((HERE, listener.port))
+        await asyncio.sleep(0.7)  # The rest is for the handshake of the session.
+        async with connect(f"ws://{HERE}", sock=connection):
+            error = await failures.get()
+    assert isinstance(error, TimedOut)
+    (seconds,) = re.findall(r"in (\S+) seconds", str(error))
+    assert float(seconds) < 0.4
 
 
 async def test_without_the_extra_the_error_says_which_one_is_missing() -> None:
