@@ -17,7 +17,7 @@ from e2ee._bare_errors import bare_errors
 from e2ee._uncopyable import Uncopyable
 from e2ee.contacts import ContactBook
 from e2ee.errors import ContactFileBusy, ContactFileError
-from e2ee.identity import Identity
+from e2ee.identity import Identity, check_identity
 from e2ee.private_file import alone, as_path, read_private, write_private
 from e2ee.random_numbers import drawn
 
@@ -42,7 +42,11 @@ class ContactFile(Uncopyable):
     """A ContactStore in a file that only this identity can read."""
 
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:
-        """A file that does not exist is an empty book. Raises ContactFileError for no path."""
+        """A file that does not exist is an empty book.
+
+        Raises ContactFileError for no path, UsageError for nobody's identity.
+        """
+        check_identity(identity)
         self._path = as_path(path, ContactFileError)
         self._identity = identity
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from e2ee._uncopyable import Uncopyable
 from e2ee.errors import ConversationBusy, ConversationFileError, UsageError
-from e2ee.identity import Identity
+from e2ee.identity import Identity, check_identity
 from e2ee.private_file import as_path
 from e2ee.random_numbers import drawn
 
@@ -73,7 +73,8 @@ class ConversationDatabase(Uncopyable):
     """Opened when it is first used. One thread at a time may use it."""
 
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:
-        """Raises ConversationFileError for no path."""
+        """Raises ConversationFileError for no path, UsageError for nobody's identity."""
+        check_identity(identity)
         self.path: Path = as_path(path, ConversationFileError)
         self._identity = identity
         self._opened: _Opened | None = None
@@ -119,7 +120,7 @@ class ConversationDatabase(Uncopyable):
 
     def name(self, contact_identity: bytes) -> bytes:
         """How a contact is called in the file: 32 bytes. Raises UsageError."""
-        if len(contact_identity) != 32:
+        if not isinstance(contact_identity, bytes) or len(contact_identity) != 32:
             raise UsageError("the identity of a contact has 32 bytes")
         name = self._use().names.copy()
         name.update(contact_identity)

@@ -55,7 +55,7 @@ class ConversationFile(Uncopyable):
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:
-        """Raises ConversationFileError for no path."""
+        """Raises ConversationFileError for no path, UsageError for nobody's identity."""
         self._database = ConversationDatabase(path, identity)
 
     def close(self) -> None:

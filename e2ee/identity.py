@@ -6,6 +6,7 @@ The file format is in SPEC.md section 8. No secret passes through a pydantic mod
 from __future__ import annotations
 
 import base64
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -147,8 +148,11 @@ class Identity(Uncopyable):
     def needs_renewal(self, now: float) -> bool:
         """Whether the certificate ends within 30 days of ``now`` (seconds since 1970).
 
-        Or has not begun: it was made while the clock was ahead.
+        Or has not begun: it was made while the clock was ahead. Raises UsageError for what is no
+        time.
         """
+        if not isinstance(now, int | float) or math.isnan(now):
+            raise UsageError("a time is in seconds since 1970")
         return self.not_after - now < RENEWAL_MARGIN or now < self.not_before
 
     @property
@@ -258,6 +262,12 @@ class Identity(Uncopyable):
             except MemoryError:
                 raise IdentityFileError(f"there is not enough memory to lock {path}") from None
         write_private(path, text.encode(), replace=replace, error=IdentityFileError)
+
+
+def check_identity(identity: Identity) -> None:
+    """Raises UsageError for something else, and does not show it: it may be a key."""
+    if not isinstance(identity, Identity):
+        raise UsageError(f"an identity is needed here, not {type(identity).__name__}")
 
 
 def _unlocked(data: bytes, passphrase: str | None, path: Path) -> bytes:

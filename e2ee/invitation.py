@@ -49,9 +49,9 @@ class SpokenCode(Uncopyable):
     @bare_errors
     def __init__(self, number: int, words: Sequence[str]) -> None:
         """Raises InvalidInvitation."""
-        if not 1 <= number <= MAX_CODE_NUMBER:
+        if type(number) is not int or not 1 <= number <= MAX_CODE_NUMBER:
             raise InvalidInvitation(f"a code's number is from 1 to {MAX_CODE_NUMBER}")
-        if len(words) != CODE_WORDS:
+        if not isinstance(words, list | tuple) or len(words) != CODE_WORDS:
             raise InvalidInvitation(
                 f"a code is a number and {CODE_WORDS} words, like 4-acrobat-velcro-sugar"
             )
@@ -69,6 +69,8 @@ class SpokenCode(Uncopyable):
         """Read a code as a person types it: any case, blanks or dashes between the parts, and of
         each word three letters or more. Raises InvalidInvitation, which names the wrong word only.
         """
+        if not isinstance(text, str):
+            raise InvalidInvitation("a code is text")
         parts = re.split(r"[\s\-\u2010-\u2015\u2212_.,]+", unicodedata.normalize("NFKC", text))
         number, *words = [part for part in parts if part] or [""]
         if re.fullmatch("[0-9]{1,3}", number) is None:
@@ -94,6 +96,8 @@ def _code_words() -> tuple[str, ...]:
 
 
 def _whole_word(typed: str) -> str:
+    if not isinstance(typed, str):
+        raise InvalidInvitation("a word of a code is text")
     word = whole_word(typed)
     if word is None or "-" in word:
         raise InvalidInvitation(f"{typed[:20]!r} is no word of the list; nothing was tried with it")
@@ -118,17 +122,22 @@ class Link(Uncopyable):
         addresses: Sequence[tuple[str, int]],
     ) -> None:
         """Raises InvalidInvitation."""
+        if not isinstance(identity_key, bytes) or not isinstance(secret, bytes):
+            raise InvalidInvitation("the keys of a link are bytes")
         try:
             check_identity_key(identity_key)
         except InvalidPublicKey:
             raise InvalidInvitation("a link names an identity that no one can have") from None
-        if len(secret) != LINK_SECRET_LENGTH or not 0 <= expires <= MAX_KNOWN_TIME:
-            raise InvalidInvitation("a link has a secret of 32 bytes, and a time when it expires")
-        if not 1 <= len(addresses) <= MAX_ADDRESSES:
+        if len(secret) != LINK_SECRET_LENGTH:
+            raise InvalidInvitation("a link has a secret of 32 bytes")
+        if type(expires) is not int or not 0 <= expires <= MAX_KNOWN_TIME:
+            raise InvalidInvitation(
+                "a link has a time when it expires, in whole seconds since 1970"
+            )
+        if not isinstance(addresses, list | tuple) or not 1 <= len(addresses) <= MAX_ADDRESSES:
             raise InvalidInvitation(f"a link has 1 to {MAX_ADDRESSES} addresses")
-        for host, port in addresses:
-            if _HOST.fullmatch(host) is None or not 0 < port <= MAX_PORT:
-                raise InvalidInvitation("a link has an address that cannot be one")
+        if not all(map(_is_address, addresses)):
+            raise InvalidInvitation("a link has an address that cannot be one")
         self.identity_key = identity_key
         self._secret = secret
         self.expires = expires
@@ -138,6 +147,8 @@ class Link(Uncopyable):
     @bare_errors
     def parse(cls, text: str) -> Link:
         """Read a link; blanks and line breaks in it do not matter. Raises InvalidInvitation."""
+        if not isinstance(text, str):
+            raise InvalidInvitation("a link is text")
         text = "".join(text.split())
         if not text.lower().startswith(_SCHEME + _LINK_PREFIX):
             raise InvalidInvitation(f"a link begins with {_SCHEME}{_LINK_PREFIX}")
@@ -179,6 +190,13 @@ class Link(Uncopyable):
     def psk(self) -> bytes:
         """The pre-shared key of the handshake, 32 bytes."""
         return psk_of(self._secret)
+
+
+def _is_address(address: object) -> bool:
+    match address:
+        case (str(host), int(port)):
+            return _HOST.fullmatch(host) is not None and 0 < port <= MAX_PORT
+    return False
 
 
 def lookup_id_of(secret: bytes) -> bytes:

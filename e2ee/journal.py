@@ -38,8 +38,7 @@ class Outgoing:
     at: float
 
     def __post_init__(self) -> None:
-        if not 1 <= self.id <= MAX_TEXT_ID:
-            raise UsageError("the id of a text is from 1 to 2^53 - 1")
+        check_id(self.id)
         check_time(self.at)
         # One that no message can carry would stop all that come after it.
         if len(encoded(self.body)) > MAX_TEXT_LENGTH:
@@ -156,26 +155,33 @@ def check_next(text: Outgoing, next_id: int) -> None:
 
 def check_given(up_to: int, next_id: int) -> None:
     """Raises UsageError."""
-    if up_to >= next_id:
+    if type(up_to) is not int or up_to >= next_id:
         raise UsageError(f"no text had the id {up_to} yet")
 
 
 def check_heard(stream: bytes, up_to: int) -> None:
     """Raises UsageError."""
-    if len(stream) != STREAM_LENGTH:
+    if not isinstance(stream, bytes) or len(stream) != STREAM_LENGTH:
         raise UsageError(f"a stream is named by {STREAM_LENGTH} bytes")
-    if not 1 <= up_to <= MAX_TEXT_ID:
-        raise UsageError("the id of a text is from 1 to 2^53 - 1")
+    check_id(up_to)
+
+
+def check_id(id_: int) -> None:
+    """Raises UsageError."""
+    if type(id_) is not int or not 1 <= id_ <= MAX_TEXT_ID:
+        raise UsageError("the id of a text is a whole number from 1 to 2^53 - 1")
 
 
 def check_time(at: float) -> None:
     """Raises UsageError."""
-    if not 0 <= at <= MAX_KNOWN_TIME:
+    if not isinstance(at, int | float) or not 0 <= at <= MAX_KNOWN_TIME:
         raise UsageError("a time is in seconds since 1970, and not before")
 
 
 def encoded(text: str) -> bytes:
     """The text in UTF-8. Raises UsageError for half a surrogate pair."""
+    if not isinstance(text, str):
+        raise UsageError("a text is a string")
     try:
         return text.encode()
     except UnicodeEncodeError:

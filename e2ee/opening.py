@@ -7,6 +7,7 @@ big-endian. Each message has one length in each suite, so none carries a length 
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import struct
 from collections.abc import Callable
@@ -175,6 +176,8 @@ class Opening(Uncopyable):
         """Use ``initiate`` or ``respond``."""
         if now is not None and not isinstance(now, int | float):
             raise UsageError(f"now is in seconds since 1970, as a number, not {_kind(now)}")
+        if now is not None and not math.isfinite(now):
+            raise UsageError("now is in seconds since 1970, and finite")
         self._identity = identity
         self._expected_peer = expected_peer
         self._now = now

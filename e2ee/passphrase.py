@@ -84,6 +84,8 @@ def unlock(text: str, passphrase: str, header: str) -> bytes:
 
 def _key(passphrase: str, salt: bytes, memory: int, passes: int, lanes: int) -> bytes:
     """The same for every way in which a keyboard composes its characters."""
+    if not isinstance(passphrase, str):
+        raise InvalidPassphrase("a passphrase is text")
     try:
         data = unicodedata.normalize("NFC", passphrase).encode()
     except UnicodeEncodeError:

@@ -13,14 +13,16 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from e2ee.errors import FileError
+from e2ee.errors import FileError, UsageError
 from e2ee.random_numbers import drawn
 
 
 def as_path(path: str | os.PathLike[str], error: type[FileError]) -> Path:
-    """A name that a file can have."""
+    """A name that a file can have. Raises UsageError for what is no name at all."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise UsageError("the name of a file is a string, or a path made of strings")
     with contextlib.suppress(ValueError):
-        if b"\0" not in os.fsencode(path):
+        if b"\0" not in os.fsencode(path) and Path(path).name:
             return Path(path)
     raise error(f"{os.fspath(path)!r} is not the name of a file")
 
@@ -30,13 +32,16 @@ def read_private(path: Path, max_size: int, error: type[FileError]) -> bytes:
     try:
         # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-        with open(fd, "rb") as file:
+        try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 raise error(f"{path} is not a regular file")
             if os.name == "posix" and status.st_mode & 0o077:
                 raise error(f"{path} can be read or changed by others; run: chmod 600 {path}")
-            data = file.read(max_size + 1)
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read(max_size + 1)
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         raise error(f"{path} does not exist") from None
     except OSError as failure:

@@ -168,7 +168,7 @@ def dangling_link(home: Path) -> None:
         (cut_short, "backup"),
         (foreign_version, "version"),
         (garbage, "backup"),
-        (folder_in_its_place, "Is a directory"),
+        (folder_in_its_place, "not a regular file"),
         (fifo_in_its_place, "not a regular file"),
         (dangling_link, "does not exist"),
     ],

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2ee import HYBRID_AESGCM, Identity, Limits, Padding, Session, State, UsageError
-from e2ee.invitation import SpokenCode
+from e2ee.contact_file import ContactFile
+from e2ee.conversation_file import ConversationFile
+from e2ee.invitation import Link, SpokenCode
+from e2ee.journal import MemoryJournal, Outgoing
 from e2ee.opening import KnownDevice
 from e2ee.testing.pair import Pair
 from e2ee.testing.streams import open_channels
@@ -17,6 +22,12 @@ from e2ee.testing.streams import open_channels
 ALICE, BOB = Identity.generate(), Identity.generate()
 PHRASE = "correct horse battery staple"
 """Stands for what no error may show: it may be a key that was given in the wrong place."""
+
+
+class PathOfBytes:
+    def __fspath__(self) -> bytes:
+        return b"identity"
+
 
 OF_BOTH: dict[str, list[Any]] = {
     "expected_peer": [BOB, BOB.public_key, b"e2ee1", 5, PHRASE],
@@ -135,6 +146,100 @@ def test_a_certificate_is_dated_by_a_number(now: Any) -> None:
     assert_refused(lambda: Identity.generate(now=now))
     assert_refused(lambda: ALICE.rotated(now))
     assert_refused(lambda: ALICE.renewed(now))
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf"), -float("inf")])
+def test_a_time_is_finite(now: float) -> None:
+    assert_refused(lambda: Session.initiator(ALICE, now=now))
+    assert_refused(lambda: Session.responder(ALICE, now=now))
+    assert_refused(lambda: Identity.generate(now=now))
+
+
+@pytest.mark.parametrize("now", ["2026", None, float("nan"), PHRASE])
+def test_whether_a_certificate_is_to_be_renewed_is_asked_at_a_time(now: Any) -> None:
+    assert_refused(lambda: ALICE.needs_renewal(now))
+
+
+@pytest.mark.parametrize("name", [None, 5, b"identity", ["identity"], object(), PathOfBytes()])
+def test_what_is_no_path_names_no_file(name: Any, tmp_path: Path) -> None:
+    assert_refused(lambda: Identity.load(name))
+    assert_refused(lambda: ALICE.save(name))
+    assert_refused(lambda: ContactFile(name, ALICE))
+    assert_refused(lambda: ConversationFile(name, ALICE))
+
+
+@pytest.mark.parametrize("identity", [None, "e2ee1", bytes(32), Identity, PHRASE])
+def test_files_are_somebodys(identity: Any, tmp_path: Path) -> None:
+    assert_refused(lambda: ContactFile(tmp_path / "contacts", identity))
+    assert_refused(lambda: ConversationFile(tmp_path / "conversations", identity))
+
+
+@pytest.mark.parametrize("passphrase", [b"correct horse", 5, ["correct horse"], True])
+def test_a_passphrase_is_text(passphrase: Any, tmp_path: Path) -> None:
+    assert_refused(lambda: ALICE.save(tmp_path / "identity", passphrase=passphrase))
+    assert not list(tmp_path.iterdir())
+    ALICE.save(tmp_path / "identity", passphrase=PHRASE)
+    assert_refused(lambda: Identity.load(tmp_path / "identity", passphrase))
+
+
+A_LINK: dict[str, Any] = {
+    "identity_key": ALICE.public_key,
+    "secret": bytes(32),
+    "expires": 1_800_000_000,
+    "addresses": [("localhost", 5)],
+}
+
+
+@pytest.mark.parametrize(
+    "option",
+    wrong(
+        {
+            "identity_key": [None, 5, "x" * 32, ALICE, PHRASE],
+            "secret": [None, 5, "x" * 32, bytearray(32), PHRASE],
+            "expires": [None, 1_800_000_000.5, True, "2026", PHRASE],
+            "addresses": [None, 5, PHRASE, ("localhost", 5)],
+        }
+    )
+    + wrong({"addresses": [[PHRASE], [("localhost",)], [("localhost", "5")], [5], [None]]})
+    + wrong({"addresses": [[(b"localhost", 5)], [("localhost", 5.5)]]}),
+)
+def test_a_link_is_made_of_what_it_can_hold(option: dict[str, Any]) -> None:
+    assert_refused(lambda: Link(**A_LINK | option))
+
+
+@pytest.mark.parametrize("text", [None, 5, b"4-acrobat-velcro-sugar", ["4"]])
+def test_invitations_are_text(text: Any) -> None:
+    assert_refused(lambda: SpokenCode.parse(text))
+    assert_refused(lambda: Link.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("4", ["acrobat", "velcro", "sugar"]),
+        (4.5, ["acrobat", "velcro", "sugar"]),
+        (True, ["acrobat", "velcro", "sugar"]),
+        (4, "acrobat"),
+        (4, "abc"),
+        (4, None),
+        (4, [b"acrobat", "velcro", "sugar"]),
+        (4, [1, 2, 3]),
+    ],
+)
+def test_a_code_is_a_number_and_words(number: Any, words: Any) -> None:
+    assert_refused(lambda: SpokenCode(number, words))
+
+
+@pytest.mark.parametrize("wrong_one", [None, "5", b"5", 1.5, True, [1]])
+def test_a_journal_takes_numbers_and_texts(wrong_one: Any, tmp_path: Path) -> None:
+    assert_refused(lambda: Outgoing(wrong_one, "hello", 5.0))
+    if not isinstance(wrong_one, str):
+        assert_refused(lambda: Outgoing(1, wrong_one, 5.0))
+    with ConversationFile(tmp_path / "conversations", ALICE).journal(BOB.public_key) as kept:
+        for journal in (MemoryJournal(), kept):
+            assert_refused(partial(journal.confirm, wrong_one))
+            assert_refused(partial(journal.hear, bytes(16), wrong_one))
+            assert_refused(partial(journal.hear, wrong_one, 1))
 
 
 @pytest.mark.parametrize("seed", [None, "x" * 32, bytearray(32), bytes(31), 5])

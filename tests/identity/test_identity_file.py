@@ -532,6 +532,21 @@ def test_a_certificate_is_renewed_in_its_last_30_days_and_before_it_begins() -> 
     assert not Identity.generate().needs_renewal(NOW)
 
 
+@pytest.mark.parametrize("name", [".", "", "/"])
+def test_a_folder_is_refused_and_costs_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    identity = Identity.generate()
+    for call in (Identity.load, identity.save):
+        with pytest.raises(IdentityFileError, match="is not the name of a file"):
+            call(name)
+    open_before = os.listdir("/proc/self/fd")
+    with pytest.raises(IdentityFileError, match="is not a regular file"):
+        Identity.load(tmp_path)
+    assert os.listdir("/proc/self/fd") == open_before
+
+
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
 def test_what_no_file_can_be_called_is_refused_by_both_ways(tmp_path: Path, name: str) -> None:
     identity = Identity.generate()
