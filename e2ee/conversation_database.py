@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from e2ee._uncopyable import Uncopyable
+from e2ee._uncopyable import Uncopyable, this_process
 from e2ee.errors import ConversationBusy, ConversationFileError, UsageError
 from e2ee.identity import Identity, check_identity
 from e2ee.private_file import as_path
@@ -78,6 +78,7 @@ class ConversationDatabase(Uncopyable):
         self.path: Path = as_path(path, ConversationFileError)
         self._identity = identity
         self._opened: _Opened | None = None
+        self._process = this_process()
 
     def is_missing(self) -> bool:
         """Not so where the system does not say: nobody's texts are taken for none."""
@@ -90,8 +91,14 @@ class ConversationDatabase(Uncopyable):
         return False
 
     def close(self) -> None:
-        """It may be used again, and is opened again then."""
-        if self._opened is not None:
+        """It may be used again, and is opened again then.
+
+        Raises UsageError within ``together``.
+        """
+        # What is open belongs to the parent of a forked child, and SQLite would end its work.
+        if self._opened is not None and self._process is this_process():
+            if self._opened.connection.in_transaction:
+                raise UsageError("what is done together is not done yet: close the file after it")
             self._opened.connection.close()
             self._opened = None
 
@@ -113,7 +120,7 @@ class ConversationDatabase(Uncopyable):
             self.rows(keep)
         except BaseException:
             # After some errors SQLite has done it already.
-            with contextlib.suppress(ConversationFileError):
+            with contextlib.suppress(ConversationFileError, UsageError):
                 for step in undo:
                     self.rows(step)
             raise
@@ -143,6 +150,8 @@ class ConversationDatabase(Uncopyable):
         )
 
     def _use(self) -> _Opened:
+        if self._process is not this_process():
+            raise UsageError("a conversation file is of one process: a forked child makes its own")
         if self._opened is None:
             self._check_private()
             try:

@@ -51,7 +51,8 @@ class ConversationFile(Uncopyable):
     Each method raises ConversationFileError, for a file that is damaged, another identity's, of a
     newer version or not writable; ConversationBusy where another program keeps it locked for 5
     seconds; and UsageError for values that cannot be kept, such as an identity that has not 32
-    bytes. Several programs may use the file, one thread at a time in each.
+    bytes. Several programs may use the file, one thread at a time in each. A forked child makes an
+    object of its own.
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: Identity) -> None:
@@ -59,7 +60,10 @@ class ConversationFile(Uncopyable):
         self._database = ConversationDatabase(path, identity)
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
+        """Let go of the file; the next call opens it again.
+
+        Raises UsageError within ``Journal.together``.
+        """
         self._database.close()
 
     @contextlib.contextmanager

@@ -124,6 +124,7 @@ class FileSender:
         Raises OverLimit while too many are offered, UsageError for what cannot be offered.
         """
         self._check_room()
+        files = tuple(files)  # They are offered one after another, from what is listed now.
         if len(files) > MAX_FILES:
             raise OverLimit(f"a folder may have {MAX_FILES:,} files, and this has more")
         transfer = drawn(secrets.token_bytes, 16)
@@ -131,10 +132,11 @@ class FileSender:
         last: tuple[bytes, ...] = ()
         try:
             for path, size in files:
-                key = order(path)
+                listed = Listed(path=path, size=size)
+                key = order(listed.path)
                 if key <= last:
                     raise UsageError("the files of a folder are given in order, each once")
-                listing.update(encode(Listed(path=path, size=size)) + b"\n")
+                listing.update(encode(listed) + b"\n")
                 last = key
             offer = FolderOffer(
                 transfer=transfer,

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from e2ee._uncopyable import this_process
 from e2ee.errors import FileError, UsageError
 from e2ee.random_numbers import drawn
 
@@ -59,6 +60,7 @@ def alone(path: Path, *, error: type[FileError], busy: type[FileError]) -> Itera
     """
     import fcntl  # noqa: PLC0415 -- not on Windows, where reading needs no lock
 
+    process = this_process()
     lock = path.with_name(path.name + ".lock")
     try:
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -76,7 +78,12 @@ def alone(path: Path, *, error: type[FileError], busy: type[FileError]) -> Itera
     finally:
         # Nothing was written to it, so nothing is lost where this fails.
         with contextlib.suppress(OSError):
-            os.close(fd)
+            try:
+                if process is this_process():
+                    # A child that was forked meanwhile has the lock too, for as long as it lives.
+                    fcntl.flock(fd, fcntl.LOCK_UN)
+            finally:
+                os.close(fd)
 
 
 def write_private(path: Path, data: bytes, *, replace: bool, error: type[FileError]) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -137,6 +137,91 @@ def test_a_conversation_that_a_dead_program_had_open_is_free(
         process.wait()
     with file.journal(BOB.public_key) as journal:
         assert journal.next_id() == 1
+
+
+def in_a_child(act: Callable[[], int]) -> int:
+    """The exit code of a forked child that does this, and nothing after it."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = act()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_forked_child_has_no_part_in_the_file_of_its_parent(
+    path: Path, file: ConversationFile
+) -> None:
+    def try_everything() -> int:
+        for call in (
+            lambda: list(file.history()),
+            lambda: file.remember(BOB.public_key, "in", 1, "of the child"),
+            journal.next_id,
+        ):
+            with pytest.raises(UsageError, match="one process"):
+                call()
+        file.close()
+        with closing(ConversationFile(path, ME)) as own:
+            own.history()
+        return 7
+
+    with file.journal(BOB.public_key) as journal, journal.together():
+        journal.add(Outgoing(1, "before the fork", 1))
+        assert in_a_child(try_everything) == 7
+        journal.add(Outgoing(2, "after the fork", 1))
+    assert list(file.history()) == []
+    with file.journal(BOB.public_key) as journal:
+        assert [text.body for text in journal.unconfirmed()] == [
+            "before the fork",
+            "after the fork",
+        ]
+
+
+def test_a_child_that_was_forked_meanwhile_does_not_keep_a_conversation(
+    file: ConversationFile,
+) -> None:
+    ends, stays = os.pipe()
+    with file.journal(BOB.public_key):
+        child = os.fork()
+        if child == 0:
+            os.close(stays)
+            os.read(ends, 1)
+            os._exit(0)
+    try:
+        with file.journal(BOB.public_key) as journal:
+            assert journal.next_id() == 1
+    finally:
+        os.close(ends)
+        os.close(stays)
+        os.waitpid(child, 0)
+
+
+def test_a_child_that_leaves_a_conversation_does_not_let_others_in(
+    path: Path, file: ConversationFile
+) -> None:
+    def leave() -> int:
+        opened.close()
+        return 7
+
+    with ExitStack() as opened:
+        opened.enter_context(file.journal(BOB.public_key))
+        assert in_a_child(leave) == 7
+        other = opened.enter_context(closing(ConversationFile(path, ME)))
+        with pytest.raises(ConversationBusy), other.journal(BOB.public_key):
+            pass
+
+
+def test_what_is_done_together_is_not_cut_by_a_close(file: ConversationFile) -> None:
+    with file.journal(BOB.public_key) as journal:
+        with journal.together():
+            journal.add(Outgoing(1, "one", 1))
+            with pytest.raises(UsageError, match="together"):
+                file.close()
+            journal.add(Outgoing(2, "two", 1))
+        file.close()
+        assert [text.body for text in journal.unconfirmed()] == ["one", "two"]
 
 
 def test_a_journal_is_of_no_use_once_it_was_let_go(file: ConversationFile) -> None:

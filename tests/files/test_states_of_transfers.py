@@ -468,6 +468,15 @@ def test_a_sender_offers_few_files_of_a_folder_at_once() -> None:
     assert sum(isinstance(message, FolderFile) for message in said(transfers)) == MAX_MEMBERS
 
 
+def test_a_folder_is_what_it_was_when_it_was_offered() -> None:
+    transfers = FileTransfers()
+    files = [((f"{n:03}",), 0) for n in range(2 * MAX_MEMBERS)]
+    folder = transfers.sending.offer_folder("folder", files)
+    files.clear()
+    accept(transfers, folder)
+    assert sum(isinstance(message, FolderFile) for message in said(transfers)) == MAX_MEMBERS
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -480,9 +489,14 @@ def test_a_sender_offers_few_files_of_a_folder_at_once() -> None:
         [(("x",) * 33, 1)],
         [(("a",), -1)],
         [(("\ud800",), 1)],
+        [((b"a",), 1)],
+        [("a", 1)],
+        [(5, 1)],
+        [(("a",), 1.0)],
+        [(("a",), None)],
     ],
 )
-def test_folders_that_cannot_be_offered(files: list[tuple[tuple[str, ...], int]]) -> None:
+def test_folders_that_cannot_be_offered(files: Any) -> None:
     transfers = FileTransfers()
     with pytest.raises(UsageError):
         transfers.sending.offer_folder("folder", files)
