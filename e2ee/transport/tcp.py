@@ -139,7 +139,11 @@ def display_address(address: tuple[str, int]) -> str:
 
 
 async def connect_stream(host: str, port: int) -> Stream:
-    """Connect; every address of a name is tried. Raises ConnectFailed, NameUnknown."""
+    """Connect; every address of a name is tried.
+
+    Raises ConnectFailed, NameUnknown; UsageError for what is no name, or no number.
+    """
+    _check_kinds(host, port)
     where = display_address((host, port))
     if not 0 < port <= MAX_PORT:
         raise ConnectFailed(f"cannot connect to {where}: a port is from 1 to {MAX_PORT}")
@@ -157,9 +161,9 @@ async def connect_stream(host: str, port: int) -> Stream:
 async def _connect_to_any(host: str, port: int) -> SocketStream:
     """Try each address of the name. Raises what the last one raised."""
     # One after another: asyncio's own happy eyeballs lose connections when they are cancelled.
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await _addresses(host, port)
     failure: OSError = OSError("the name has no address")
-    for family, _, _, _, address in dict.fromkeys(found):
+    for family, _, _, _, address in found:
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 _, stream = await asyncio.get_running_loop().create_connection(
@@ -170,6 +174,19 @@ async def _connect_to_any(host: str, port: int) -> SocketStream:
         else:
             return stream
     raise failure
+
+
+def _check_kinds(host: str, port: int) -> None:
+    if not isinstance(host, str) or type(port) is not int:
+        raise UsageError("a host is a string, and a port a whole number")
+
+
+async def _addresses(host: str, port: int, flags: int = 0) -> list[tuple[Any, ...]]:
+    """Of a name, in the order in which to try them, each once."""
+    if "\0" in host:
+        raise socket.gaierror  # The system would look for what is before it.
+    find = asyncio.get_running_loop().getaddrinfo
+    return list(dict.fromkeys(await find(host, port, type=socket.SOCK_STREAM, flags=flags)))
 
 
 def is_spared(number: int) -> bool:
@@ -346,6 +363,7 @@ async def listen(
 
 async def listening_sockets(host: str | None, port: int) -> list[socket.socket]:
     """As for ``listen``. Raises AddressInUse, TransportError, UsageError."""
+    _check_kinds("" if host is None else host, port)
     if not 0 <= port <= MAX_PORT:
         raise UsageError(f"a port is from 0 to {MAX_PORT}")
     try:
@@ -376,12 +394,10 @@ async def _bound_sockets(host: str | None, port: int) -> list[socket.socket]:
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise
             return [socket.create_server(("", port), backlog=BACKLOG)]  # IPv6 is turned off.
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    found = await _addresses(host, port, socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     try:
-        for family, _, _, _, address in dict.fromkeys(found):
+        for family, _, _, _, address in found:
             sockets.append(
                 socket.create_server(
                     (address[0], port, *address[2:]), family=family, backlog=BACKLOG

@@ -10,7 +10,7 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable
 
-from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError
+from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, TransportError, UsageError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.socket_stream import SocketStream
@@ -21,12 +21,13 @@ __all__ = ["Listener", "connect", "connect_stream", "listen"]
 
 
 async def connect_stream(path: str | os.PathLike[str]) -> Stream:
-    """Connect to who listens at this path. Raises ConnectFailed."""
+    """Connect to who listens at this path. Raises ConnectFailed; UsageError for no path."""
+    name = _name_of(path)
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.setblocking(False)
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            await _connect(connection, os.fspath(path))
+            await _connect(connection, name)
         loop = asyncio.get_running_loop()
         _, stream = await loop.create_unix_connection(SocketStream, sock=connection)
     except BaseException as error:
@@ -99,9 +100,9 @@ async def listen(
     """Listen at a path; only programs of this user can connect to it.
 
     A socket that was left there by a program that has ended is replaced. The rest is as for TCP.
-    Raises AddressInUse where somebody listens there, TransportError.
+    Raises AddressInUse where somebody listens there, TransportError; UsageError for no path.
     """
-    name = os.fspath(path)
+    name = _name_of(path)
     listening = socket.socket(socket.AF_UNIX)
     try:
         _remove_what_was_left(name)
@@ -115,6 +116,12 @@ async def listen(
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise AddressInUse(f"{path} is in use by another program, or is no socket") from None
         raise TransportError(f"cannot listen at {path}: {_reason(error)}") from None
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, str | os.PathLike) or not isinstance(name := os.fspath(path), str):
+        raise UsageError("the path of a socket is a string, or a path made of strings")
+    return name
 
 
 def _remove_what_was_left(name: str) -> None:

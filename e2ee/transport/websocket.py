@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
-from e2ee.errors import ConnectFailed, E2EEError, TransportError
+from e2ee.errors import ConnectFailed, E2EEError, TransportError, UsageError
 from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
@@ -112,15 +113,26 @@ def _broken(error: ConnectionClosed) -> TransportError:
 
 
 async def connect_stream(uri: str) -> WebSocketStream:
-    """Connect to a ``ws://`` or ``wss://`` address. Raises ConnectFailed."""
+    """Connect to a ``ws://`` or ``wss://`` address.
+
+    Raises ConnectFailed, which does not repeat a password out of the address; UsageError for what
+    is no text.
+    """
+    if not isinstance(uri, str):
+        raise UsageError("the address of a WebSocket is a string")
     try:
         return WebSocketStream(
             await connect_websocket(uri, open_timeout=CONNECT_TIMEOUT, **OPTIONS)
         )
     except TimeoutError:
-        raise ConnectFailed(f"{uri} did not answer in time") from None
+        raise ConnectFailed(_without_user(f"{uri} did not answer in time")) from None
     except (OSError, ValueError, WebSocketException, ImportError) as error:
-        raise ConnectFailed(f"cannot connect to {uri}: {error}") from None
+        raise ConnectFailed(_without_user(f"cannot connect to {uri}: {error}")) from None
+
+
+def _without_user(text: str) -> str:
+    """``user:password@`` in an address is for the server, and for nobody's log."""
+    return re.sub(r"(?<=//)[^/?#]*@", "", text)
 
 
 async def connect(uri: str, session: Session, *, timeouts: Timeouts = Timeouts()) -> Channel:

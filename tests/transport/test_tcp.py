@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from e2ee.errors import (
     AddressInUse,
     ConnectFailed,
     E2EEError,
+    NameUnknown,
     NotE2EE,
     SessionClosed,
     TimedOut,
@@ -211,6 +213,25 @@ async def test_connecting_where_nobody_listens_says_so(host: str) -> None:
 async def test_a_port_number_that_is_none_cannot_be_connected_to(port: int) -> None:
     with pytest.raises(ConnectFailed, match="a port is from 1 to 65535"):
         await connect(HERE, port, Session.initiator(CLIENT))
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [(None, 9), (5, 9), (b"127.0.0.1", 9), (HERE, "9"), (HERE, 9.5), (HERE, None)]
+)
+async def test_what_is_no_name_or_no_number_is_refused(host: Any, port: Any) -> None:
+    with pytest.raises(UsageError):
+        await connect_stream(host, port)
+    if host is not None:
+        with pytest.raises(UsageError):
+            await listen(lambda: Session.responder(SERVER), Channel.close, host=host, port=port)
+
+
+async def test_a_name_is_not_cut_at_a_nul() -> None:
+    async with echo(HERE) as server:
+        with pytest.raises(NameUnknown):
+            await connect_stream(f"{HERE}\0.example", server.listener.port)
+    with pytest.raises(TransportError, match="cannot be resolved"):
+        await listen(lambda: Session.responder(SERVER), Channel.close, host=f"{HERE}\0.example")
 
 
 @pytest.mark.parametrize("name", ["nonexistent.invalid", "a" * 300, "..", "\udcff", "a b"])

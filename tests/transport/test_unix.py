@@ -7,11 +7,12 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from e2ee import Identity, Session
-from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, NotE2EE, TransportError
+from e2ee.errors import AddressInUse, ConnectFailed, E2EEError, NotE2EE, TransportError, UsageError
 from e2ee.transport import Channel, unix
 from e2ee.transport.half_open import MAX_HANDSHAKES_OF_HOST
 from e2ee.transport.unix import Listener, connect, connect_stream, listen
@@ -137,6 +138,14 @@ async def test_a_path_that_no_socket_can_have_is_an_error_of_ours(
     with pytest.raises(TransportError):
         await listen(lambda: Session.responder(SERVER), Channel.close, path=path)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", [None, 5, b"socket", ["socket"]])
+async def test_what_is_no_path_is_refused(path: Any) -> None:
+    with pytest.raises(UsageError):
+        await connect_stream(path)
+    with pytest.raises(UsageError):
+        await listen(lambda: Session.responder(SERVER), Channel.close, path=path)
 
 
 async def test_a_program_that_speaks_something_else_is_told_of_by_the_path(tmp_path: Path) -> None:

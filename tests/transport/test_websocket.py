@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -23,6 +24,7 @@ from e2ee.errors import (
     ProtocolError,
     TimedOut,
     TransportError,
+    UsageError,
 )
 from e2ee.transport import Channel, Timeouts, websocket
 from e2ee.transport.half_open import MAX_HANDSHAKES_OF_HOST
@@ -135,6 +137,20 @@ async def test_the_other_end_learns_that_the_close_was_in_order() -> None:
 )
 async def test_an_address_that_leads_nowhere_is_an_error_of_ours(address: str) -> None:
     with pytest.raises(ConnectFailed):
+        await connect_stream(address)
+
+
+@pytest.mark.parametrize("rest", ["", ":99999", "/#part", ":x"])
+async def test_a_password_in_an_address_is_not_repeated(rest: str) -> None:
+    with pytest.raises(ConnectFailed) as caught:
+        await connect_stream(f"ws://me:swordfish@{HERE}:1{rest}")
+    assert HERE in str(caught.value)
+    assert "swordfish" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", [None, 5, b"ws://127.0.0.1", object()])
+async def test_an_address_is_text(address: Any) -> None:
+    with pytest.raises(UsageError):
         await connect_stream(address)
 
 
