@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -66,7 +66,7 @@ class Timeouts:
     is given up. That bytes which were held up move on to it is a sign, too. ``refresh`` is the time
     of use after which keys are agreed anew (WireGuard's two minutes). ``close`` is how long an
     orderly close waits without a byte going either way; a peer that is busy shows that it is well
-    every ``quiet`` seconds.
+    every ``quiet`` seconds. Raises UsageError for what is not a number above 0.
     """
 
     handshake: float = 15
@@ -74,6 +74,12 @@ class Timeouts:
     dead: float = 90
     refresh: float = 120
     close: float = 35
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            seconds = getattr(self, field.name)
+            if not isinstance(seconds, int | float) or not seconds > 0:
+                raise UsageError(f"{field.name} is a number of seconds above 0")
 
 
 class Channel(Uncopyable):
@@ -353,6 +359,8 @@ class _Driver(Uncopyable, asyncio.BufferedProtocol, StreamProtocol):
             self.senders[0].set_result(None)
 
     async def shake_hands(self, stream: Stream) -> HandshakeCompleted:
+        if not isinstance(self.session, Session):
+            raise UsageError(f"a session is needed here, not {type(self.session).__name__}")
         if self.session.state is not State.HANDSHAKE:
             raise UsageError("a channel is opened with a session that has not begun")
         if isinstance(stream, SocketStream):

@@ -23,8 +23,10 @@ async def serve_stream(
     """From the handshake to the close, and whatever breaks it off is told to ``on_failure``."""
     try:
         session = new_session()
-    except E2EEError as error:
+    except BaseException as error:
         await stream.close()
+        if not isinstance(error, E2EEError):
+            raise
         on_failure(error)
         return
     try:

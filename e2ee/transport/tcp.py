@@ -212,7 +212,10 @@ def _reason(error: Exception) -> str:
 async def connect(
     host: str, port: int, session: Session, *, timeouts: Timeouts = Timeouts()
 ) -> Channel:
-    """Connect and shake hands. Raises ConnectFailed and what ``Channel.open`` raises."""
+    """Connect and shake hands.
+
+    Raises ConnectFailed and UsageError, as ``connect_stream``, and what ``Channel.open`` raises.
+    """
     return await Channel.open(await connect_stream(host, port), session, timeouts=timeouts)
 
 

@@ -57,7 +57,10 @@ async def _connect(connection: socket.socket, path: str) -> None:
 async def connect(
     path: str | os.PathLike[str], session: Session, *, timeouts: Timeouts = Timeouts()
 ) -> Channel:
-    """Connect and shake hands. Raises ConnectFailed and what ``Channel.open`` raises."""
+    """Connect and shake hands.
+
+    Raises ConnectFailed and UsageError, as ``connect_stream``, and what ``Channel.open`` raises.
+    """
     return await Channel.open(await connect_stream(path), session, timeouts=timeouts)
 
 

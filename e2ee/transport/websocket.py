@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -136,7 +137,10 @@ def _without_user(text: str) -> str:
 
 
 async def connect(uri: str, session: Session, *, timeouts: Timeouts = Timeouts()) -> Channel:
-    """Connect and shake hands. Raises ConnectFailed and what ``Channel.open`` raises."""
+    """Connect and shake hands.
+
+    Raises ConnectFailed and UsageError, as ``connect_stream``, and what ``Channel.open`` raises.
+    """
     return await Channel.open(await connect_stream(uri), session, timeouts=timeouts)
 
 
@@ -224,7 +228,7 @@ class Listener:
                 on_failure=partial(self._on_failure, display_address(connection.remote_address)),
                 on_authenticated=connection.authenticated,
                 on_channel=self._on_channel,
-                timeouts=replace(self._timeouts, handshake=left),
+                timeouts=replace(self._timeouts, handshake=max(left, math.ulp(0.0))),
             )
         finally:
             self._tasks.discard(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from e2ee import (
 )
 from e2ee.errors import DecryptionError, SessionClosed
 from e2ee.testing.pair import Pair
-from e2ee.transport import Channel
+from e2ee.transport import Channel, Timeouts
 from e2ee.transport.memory import pair as streams
 
 Call = Callable[[Session], object]
@@ -191,6 +192,21 @@ async def test_a_channel_is_opened_with_a_session_that_has_not_begun() -> None:
     stream, _ = streams()
     with pytest.raises(UsageError, match="has not begun"):
         await Channel.open(stream, pair.initiator.session)
+
+
+@pytest.mark.parametrize("session", [None, 5, Identity.generate(), Session])
+async def test_a_channel_is_opened_with_a_session(session: Any) -> None:
+    stream, other = streams()
+    with pytest.raises(UsageError, match="a session is needed"):
+        await Channel.open(stream, session)
+    assert await other.receive() == b""
+
+
+@pytest.mark.parametrize("name", ["handshake", "quiet", "dead", "refresh", "close"])
+@pytest.mark.parametrize("seconds", [None, "5", 0, -1, float("nan")])
+def test_a_timeout_is_a_number_of_seconds(name: str, seconds: Any) -> None:
+    with pytest.raises(UsageError, match=name):
+        Timeouts(**{name: seconds})
 
 
 def test_what_comes_before_a_fault_is_in_the_error_and_nowhere_else() -> None:

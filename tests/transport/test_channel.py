@@ -36,6 +36,7 @@ from e2ee.limits import MAX_RECORD_LENGTH
 from e2ee.transport import Channel, Stream, Timeouts
 from e2ee.transport.channel import RECEIVE_HIGH_WATER, SEND_HIGH_WATER
 from e2ee.transport.memory import MemoryStream, pair
+from e2ee.transport.serving import serve_stream
 from e2ee.transport.stream_transport import CLOSE_TIMEOUT
 from tests.virtual_time import NEVER, in_virtual_time
 
@@ -1218,3 +1219,20 @@ async def test_closing_goes_on_while_bytes_move() -> None:
     assert await bob.receive() == message
     assert await bob.receive() is None
     await closing
+
+
+async def test_a_stream_for_which_no_session_can_be_made_is_closed() -> None:
+    async def nobody(channel: Channel) -> None:
+        raise AssertionError(channel)
+
+    there, back = pair()
+    with pytest.raises(ZeroDivisionError):
+        await serve_stream(
+            there,
+            lambda: Session.responder(BOB, now=1 // 0),
+            on_failure=lambda _: None,
+            on_authenticated=lambda: None,
+            on_channel=nobody,
+            timeouts=USUAL,
+        )
+    assert await back.receive() == b""
