@@ -26,9 +26,20 @@ def parse_address(text: str) -> tuple[str, int]:
         literal = ip_literal(host)
         if literal is None or literal.version != 6:
             raise _bad(text)
-    if not host or re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= MAX_PORT:
+    elif not _may_be_a_name(host):
+        raise _bad(text)
+    if re.fullmatch("[0-9]{1,5}", port) is None or not 0 < int(port) <= MAX_PORT:
         raise _bad(text)
     return _normal(host), int(port)
+
+
+def _may_be_a_name(host: str) -> bool:
+    if re.search(r"[\0-,/:-@\[-^`{-\x7f\s]", host):
+        return False
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def ip_literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -9,6 +9,7 @@ from e2ee import Identity, Padding, Session
 from e2ee.contacts import Contact, ContactBook
 from e2ee.errors import (
     BlockedPeer,
+    NameUnknown,
     NoSuchContact,
     TransportError,
     Truncated,
@@ -21,6 +22,7 @@ from e2ee.transport import Channel, Stream, tcp
 
 from .addresses import parse_address
 from .chat import TIMEOUTS
+from .clean import quoted
 from .encounter import Encounter, meet
 from .exits import CliError, Exit
 from .finding import first_to_answer, stream_to
@@ -66,7 +68,11 @@ async def call(
             raise changed_identity(contact, error.peer, (host, port)) from None
 
     if address is not None:
-        channel = await dial(*address)
+        try:
+            channel = await dial(*address)
+        except NameUnknown as error:
+            # It may have been meant as the name of a contact.
+            raise NameUnknown(f"no contact is called {quoted(target)}, and {error}") from None
     else:
         assert sought is not None
         channel, address = await first_to_answer(sought, dial, output, search=search)

@@ -77,7 +77,9 @@ async def invite_by_code(
         async with _found_by_number(offers, port, addresses) as discoverable:
             code = offers[-1].code
             told = (
-                [with_port(*parse_address(at))] if at else [with_port(a, port) for a in addresses]
+                [with_port(*parse_address(at))]
+                if at is not None
+                else [with_port(a, port) for a in addresses]
             )
             here = ["e2ee join"] if discoverable else []
             lines = here + [f"e2ee join --at {address}" for address in told]
@@ -159,7 +161,7 @@ async def invite_by_link(
     waiting = Waiting(profile, links.name_for, host_one, once=True)
     port = await waiting.begin(new_session, host, port)
     try:
-        told = [parse_address(at)] if at else [(a, port) for a in addresses_of(host)]
+        told = [parse_address(at)] if at is not None else [(a, port) for a in addresses_of(host)]
         link, pending = new_link(book, told[:MAX_ADDRESSES], lifetime=lifetime, name=name)
         if output.to_terminal:
             picture = qr(link.text.upper(), shutil.get_terminal_size().columns)

@@ -50,22 +50,25 @@ async def join(
     name: str,
 ) -> None:
     """``code`` -- from the command line. ``file`` -- where a code or a link is to be read from.
-    ``at`` -- where the inviter is, for a code. ``name`` -- what to call the inviter.
+    ``at`` -- where the inviter is, if not on this network or where the link says. ``name`` -- what
+    to call the inviter.
     """
     book, output = profile.book, profile.output
     contacts = book.read()
     name = name and contacts.free_name(name)
+    given = None if at is None else [parse_address(at)]
     invitation = await _invitation(code, by_link=by_link, file=file, output=output)
-    if isinstance(invitation, Link):
-        if time.time() > invitation.expires:
-            raise CliError(
-                f"the link has expired on {day(invitation.expires)}; ask for a new one, and see "
-                "whether both clocks are right",
-                Exit.INVITATION,
-            )
-        addresses: Sequence[tuple[str, int]] = invitation.addresses
-    elif at is not None:
-        addresses = [parse_address(at)]
+    if isinstance(invitation, Link) and time.time() > invitation.expires:
+        raise CliError(
+            f"the link has expired on {day(invitation.expires)}; ask for a new one, and see "
+            "whether both clocks are right",
+            Exit.INVITATION,
+        )
+    addresses: Sequence[tuple[str, int]]
+    if given is not None:
+        addresses = given
+    elif isinstance(invitation, Link):
+        addresses = invitation.addresses
     else:
         addresses = await _find(invitation.number, output)
     channel, address = await _open(book.identity, invitation, addresses, output)
@@ -91,6 +94,9 @@ async def _invitation(
                 f"`{way('join', '--link')}` and paste it",
                 Exit.USAGE,
             )
+        if by_link or file is not None:
+            option = "--link" if by_link else "--file"
+            raise CliError(f"a code and {option} exclude each other", Exit.USAGE)
         warning = "Others on this machine can see a code on the command line while it is used."
         output.status("warning", warning, text=warning)
         return SpokenCode.parse(code)

@@ -16,6 +16,7 @@ import typer
 from e2ee.limits import MAX_PORT
 
 from . import contact_commands, core_dumps, history_commands, identity_commands, settings
+from .clean import clean
 from .completion import ASKED, SCRIPTS, Shell, answer
 from .exits import CliError, Exit
 from .output import Output
@@ -383,7 +384,11 @@ def invite(
 
     What I say is read from standard input, when somebody has come.
     """
-    if context.invoked_subcommand is not None:
+    if (command := context.invoked_subcommand) is not None:
+        given = [name for name in context.params if _is_given(context, name)]
+        if given:
+            option = {"alias": "as"}.get(given[0], given[0])
+            raise typer.BadParameter(f"--{option} has no place before {command}")
         return
     from . import invite as inviting
     from .profile import open_profile
@@ -462,7 +467,11 @@ def main() -> NoReturn:
         code = command(standalone_mode=False) or 0
     except typer.TyperException as error:
         code = error.exit_code
-        message = f"{error.format_message().rstrip('.')}; see e2ee --help"
+        context = getattr(error, "ctx", None)
+        called = "e2ee" if context is None else context.command_path
+        # It may have several lines, say the class of an error, and name what was typed.
+        text = clean(" ".join(error.format_message().split())).replace("Value error, ", "")
+        message = f"{text.rstrip('.')}; see {called} --help"
         report(output, message, code, type(error).__name__)
     except CliError as error:
         code = error.code

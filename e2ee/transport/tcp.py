@@ -152,9 +152,9 @@ async def connect_stream(host: str, port: int) -> Stream:
             return await _connect_to_any(host, port)
     except TimeoutError:
         raise ConnectFailed(f"{where} did not answer in time") from None
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise NameUnknown(f"the name {host!r} cannot be resolved to an address") from None
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise ConnectFailed(f"cannot connect to {where}: {_reason(error)}") from None
 
 
@@ -371,9 +371,9 @@ async def listening_sockets(host: str | None, port: int) -> list[socket.socket]:
         raise UsageError(f"a port is from 0 to {MAX_PORT}")
     try:
         sockets = await _bound_sockets(host, port)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise TransportError(f"the name {host!r} cannot be resolved to an address") from None
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         where = display_address((host or "*", port))
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise AddressInUse(f"{where} is in use by another program") from None

@@ -17,6 +17,8 @@ from e2ee_cli.exits import CliError
         ("::1", ("::1", DEFAULT_PORT)),
         ("[::1]", ("::1", DEFAULT_PORT)),
         ("[fe80::1%eth0]:65535", ("fe80::1%eth0", 65_535)),
+        ("b\u00fccher.example", ("b\u00fccher.example", DEFAULT_PORT)),
+        ("my_machine-2.", ("my_machine-2", DEFAULT_PORT)),
     ],
 )
 def test_addresses_that_people_write(text: str, expected: tuple[str, int]) -> None:
@@ -24,7 +26,11 @@ def test_addresses_that_people_write(text: str, expected: tuple[str, int]) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":", ":1", "a:", "a:b", "a:-1", "a:+1", "a:٣", "[a]", "[::1]1"]
+    "text",
+    [
+        *("", ":", ":1", "a:", "a:b", "a:-1", "a:+1", "a:٣", "[a]", "[::1]1"),
+        *("a b", "a\n", "\x1b[31m", "\udcff", "a@b", "a/b", "a..b", "a" * 64, "a%eth0"),
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(CliError, match="is not an address"):

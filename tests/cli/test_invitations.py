@@ -197,6 +197,15 @@ def test_a_link_is_good_once(e2ee: Any) -> None:
     e2ee.finish(bob)
 
 
+def test_a_link_of_somebody_who_is_elsewhere_now(e2ee: Any) -> None:
+    bob, told, _ = invite(e2ee, "--link", "--at", "192.0.2.1")
+    said = map(json.loads, iter(bob.stderr.readline, ""))
+    port = next(line["port"] for line in said if line["event"] == "inviting")
+    joined = ("join", "--link", "--at", f"127.0.0.1:{port}")
+    assert e2ee.run(*joined, stdin=f"{told['link']}\n".encode())[0] == 0
+    assert e2ee.finish(bob)[0] == 0
+
+
 def test_a_link_waits_for_a_later_listen(e2ee: Any) -> None:
     bob, told, where = invite(e2ee, "--link", "--as", "ally")
     bob.terminate()

@@ -554,3 +554,11 @@ def test_what_no_file_can_be_called_is_refused_by_both_ways(tmp_path: Path, name
         with pytest.raises(IdentityFileError, match="is not the name of a file"):
             call(f"{tmp_path}/{name}")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_what_names_no_file_is_refused_by_both_ways(name: str) -> None:
+    identity = Identity.generate()
+    for call in (Identity.load, identity.save):
+        with pytest.raises(IdentityFileError, match="is not the name of a file"):
+            call(name)
