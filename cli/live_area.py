@@ -108,6 +108,8 @@ class LiveArea:
         """
         self._renderer.erase()
         self._terminal.write_raw("".join(f"{row}\r\n" for row in rows) + after)
+        # What the layout remembers of its texts is for one count.
+        self.application.render_counter += 1
         self._renderer.render(self.application, self.application.layout)
 
     def begin(self, modes: str) -> None:

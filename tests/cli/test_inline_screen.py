@@ -69,6 +69,18 @@ def prompt(program: ScreenProgram) -> str:
     return next((row[2:] for row in reversed(rows) if row.startswith("> ")), "")
 
 
+def test_what_changes_with_a_line_is_drawn_with_it(program: ScreenProgram) -> None:
+    program.do(show={"speaker": "bob", "body": "one"}, footer={"text": "carol"})
+    program.wait(lambda: any("one" in row for row in program.rows))
+    program.wait(lambda: program.rows[-1] == "carol")
+    program.do(
+        show={"speaker": "carol", "body": "two"}, waiting={"texts": ["to you"], "state": "sending"}
+    )
+    program.wait(lambda: program.rows[-3:] == ["to you (sending)", ">", "carol"])
+    program.do(show={"speaker": "carol", "body": "three"}, waiting={"texts": [], "state": ""})
+    program.wait(lambda: program.rows[-3].endswith("three"))
+
+
 def test_not_one_typed_character_is_lost_or_displaced_in_a_flood(
     start: Start, figure: Callable[[str], None]
 ) -> None:
