@@ -129,8 +129,9 @@ def _who(encounter: Encounter, shown: str) -> str:
         text += (
             f"  {contact.id}\n"
             f"  their safety words: {' '.join(contact.words)}\n"
-            "This may be anybody who can reach this connection. To be sure, compare the words\n"
-            "with those that `e2ee id` shows to the other person, by voice, and run\n"
+            "This may be anybody who can reach this connection. To be sure, compare\n"
+            "the words with those that `e2ee id` shows to the other person, by\n"
+            "voice, and run\n"
         )
     else:
         text += "It is the same identity as then. To be sure whose it is, run\n"

@@ -36,6 +36,9 @@ PEERS_WORDS = frozenset(
 )
 """Events that tell what a peer calls themself, or a file."""
 
+SAFETY_WORDS = "safety words:"
+"""In a line that has more room than many terminals, and is read aloud: none of them is broken."""
+
 INDENT = 4
 """Blanks before what a terminal has no room for in a row of theirs."""
 
@@ -164,10 +167,13 @@ def _write_stderr(data: bytes) -> None:
 
 def _folded(event: str, human: str, stream: int) -> str:
     """Where the terminal broke a row, a name could be such that its end poses as the program."""
-    if event not in PEERS_WORDS:
-        return human
     columns = _columns(stream)
-    return "\n".join(fold(line, columns, indent=INDENT) for line in human.split("\n"))
+    return "\n".join(
+        fold(line, columns, indent=INDENT)
+        if event in PEERS_WORDS or SAFETY_WORDS in line
+        else line  # A command, an id or a path, which can be copied as long as nobody breaks it.
+        for line in human.split("\n")
+    )
 
 
 def _columns(stream: int) -> int:

@@ -46,7 +46,9 @@ def rows(line: Line, columns: int, *, coloured: bool) -> Iterator[str]:
     for row in below:
         yield margin + isolated(row.removeprefix(margin))
     for other in others:
-        for row in fold(margin + _clean(other), columns, indent=indent).split("\n"):
+        inner = len(other) - len(other.lstrip(" ")) if line.kind == "note" else 0
+        deeper = indent + min(inner, columns // 4)
+        for row in fold(margin + _clean(other), columns, indent=deeper).split("\n"):
             yield margin + isolated(row.removeprefix(margin))
 
 

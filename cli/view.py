@@ -168,7 +168,7 @@ class View:
     def ready(self) -> None:
         """Tell a person that they can write."""
         if self.person:
-            more = " /help shows what else can be done." if self._commands else ""
+            more = " /help shows more." if self._commands else ""
             self.note("ready", f"Write a line and press Enter. Ctrl-D leaves.{more}")
 
     def note(self, event: str, human: str, **fields: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from e2ee_cli import output
 from e2ee_cli.attention import IDLE, Attention
 from e2ee_cli.clean import columns_of
 from e2ee_cli.commands import Command, CommandHelp, NoSuchCommand, as_text, parse
@@ -32,6 +33,28 @@ def test_a_line_has_its_time_its_speaker_and_the_mark() -> None:
 
 def test_a_body_of_several_lines_stays_under_its_head() -> None:
     assert shown("a\n\tb\n") == ["12:00 bob: a", " " * 14 + "b", " " * 10]
+
+
+def test_a_note_keeps_what_it_indents_indented() -> None:
+    assert shown("bob\n  one two three four", columns=24, kind="note", speaker="") == [
+        "12:00 — bob",
+        *("        one two three", "        four"),
+    ]
+
+
+def test_at_a_terminal_no_safety_word_is_broken_and_no_command(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "_columns", lambda _: 40)
+    command = "  e2ee connect [2001:db8::1234:5678:9abc:def0]:40000"
+    words = "Your safety words: shelf fleshiness observer mural saddlebag voicemail dawn jigsaw"
+    output.Output(as_json=False).status("listening", f"{command}\n{words}")
+    first, *others = capfd.readouterr().err.splitlines()
+    assert first == command
+    assert others == [
+        *("Your safety words: shelf fleshiness", "    observer mural saddlebag voicemail"),
+        "    dawn jigsaw",
+    ]
 
 
 @given(st.text(), st.integers(12, 100))
