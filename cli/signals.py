@@ -11,6 +11,7 @@ import socket
 from collections.abc import Coroutine
 from typing import Any
 
+from . import terminal_modes
 from .exits import CliError, Exit
 
 _STOPPED = {
@@ -45,9 +46,11 @@ async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     stopped_by: list[CliError] = []
+    put_terminal_back = terminal_modes.found()
 
     def stop(error: CliError) -> None:
         if stopped_by:
+            put_terminal_back()
             os._exit(error.code)
         stopped_by.append(error)
         task.cancel()

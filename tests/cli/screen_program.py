@@ -54,21 +54,33 @@ async def obey(screen: Any, control: str) -> None:
                 case "show":
                     await screen.show(Line(**{"kind": "theirs", "at": time.time(), **what}))
                 case "flood":
-                    for number in range(what["count"]):
-                        await screen.show(
-                            Line("theirs", "bob", what["body"].format(number), time.time())
-                        )
-                    await screen.flush()
-                    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-                    await screen.show(Line("note", "", f"flooded, {peak} MiB", time.time()))
+                    await flood(screen, what["count"], what["body"])
                 case "waiting":
                     screen.waiting(what["texts"], what["state"])
                 case "progress":
                     screen.progress(what)
+                case "linger":
+                    await linger(what)
                 case "fail":
                     raise RuntimeError(what)
                 case "footer":
                     screen.footer(what["text"], alarm=what.get("alarm", False))
+
+
+async def flood(screen: Any, count: int, body: str) -> None:
+    for number in range(count):
+        await screen.show(Line("theirs", "bob", body.format(number), time.time()))
+    await screen.flush()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    await screen.show(Line("note", "", f"flooded, {peak} MiB", time.time()))
+
+
+async def linger(seconds: float) -> None:
+    """Also when the end is asked for."""
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await asyncio.sleep(seconds)
 
 
 if __name__ == "__main__":

@@ -337,6 +337,19 @@ def test_every_way_out_leaves_the_terminal_as_it_was_found(
         assert switched[-1] == ("l" if mode in {"2004", "1004"} else "h"), mode
 
 
+def test_a_second_signal_leaves_the_terminal_as_it_was_found(start: Start) -> None:
+    program = start()
+    program.do(show={"speaker": "bob", "body": "hello"}, linger=60)
+    program.wait_for("hello")
+    program.process.send_signal(signal.SIGTERM)
+    program.process.send_signal(signal.SIGINT)
+    assert program.process.wait(20) in {130, 143}
+    assert program.modes == program.found
+    program.wait(lambda: program.rows[1:] == [])
+    assert not program.has_mode(2004)
+    assert not program.has_mode(1004)
+
+
 def test_a_rule_stands_before_the_first_line_that_nobody_has_seen(start: Start) -> None:
     program = start("bell", "notify")
     program.show("seen")
