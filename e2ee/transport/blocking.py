@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 from e2ee._uncopyable import Uncopyable, check_process, this_process
 from e2ee.certificate import Peer
-from e2ee.errors import E2EEError, UsageError
+from e2ee.errors import E2EEError, TransportError, UsageError
 from e2ee.session import Session
 from e2ee.suites import Suite
 from e2ee.transport.channel import Channel, Timeouts
@@ -56,7 +56,8 @@ class BlockingChannel(Uncopyable):
         """Run the handshake over a socket that has just been connected or accepted, of TCP or
         another stream; the peer is authenticated when this returns.
 
-        The socket is the channel's from then on, and is closed with it, or when this fails.
+        The socket is the channel's from then on, and is closed with it, or when this fails: the
+        object that was given has it no more, and its own ``close`` does nothing.
         Raises as ``Channel.open``; UsageError for what is no such socket, and leaves that alone.
         """
         if not isinstance(connection, socket.socket) or connection.type != socket.SOCK_STREAM:
@@ -164,12 +165,15 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _open(connection: socket.socket, session: Session, timeouts: Timeouts) -> Channel:
+    if connection.fileno() == -1:
+        raise TransportError("the socket is closed")
+    taken = socket.socket(connection.family, connection.type, connection.proto, connection.detach())
     try:
-        connection.setblocking(False)
+        taken.setblocking(False)
         loop = asyncio.get_running_loop()
-        _, stream = await loop.create_connection(SocketStream, sock=connection)
+        _, stream = await loop.create_connection(SocketStream, sock=taken)
     except OSError as error:
-        connection.close()
+        taken.close()
         raise broken(error) from None
     return await Channel.open(stream, session, timeouts=timeouts)
 

@@ -129,7 +129,7 @@ def left_unread(transport: asyncio.BaseTransport) -> bytes:
     import termios  # noqa: PLC0415
 
     number = transport.get_extra_info("socket").fileno()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # It may have been closed from under us.
         # No more than there is now: the other end may take nothing, and still send without end.
         (length,) = struct.unpack("i", fcntl.ioctl(number, termios.FIONREAD, bytes(4)))
         return os.read(number, length)

@@ -205,6 +205,22 @@ def test_somebody_else_is_refused_and_the_socket_closed() -> None:
     assert (here.fileno(), there.fileno()) == (-1, -1)
 
 
+def test_a_socket_that_is_left_behind_stays_the_channels() -> None:
+    """As it is where a ``with`` of the socket ends before the channel."""
+    here, there = socket.socketpair()
+    answering = in_thread(lambda: BlockingChannel.open(there, Session.responder(BOB)))
+    with here:
+        one = BlockingChannel.open(here, Session.initiator(ALICE))
+    with there:
+        other = answering.result(20)
+    one.send(b"still here")
+    assert other.receive() == b"still here"
+    closing = in_thread(one.close)
+    assert other.receive() is None
+    other.close()
+    closing.result(20)
+
+
 def test_what_is_no_connected_stream_socket() -> None:
     session = Session.initiator(ALICE)
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams, pytest.raises(UsageError):

@@ -234,6 +234,22 @@ async def test_a_name_is_not_cut_at_a_nul() -> None:
         await listen(lambda: Session.responder(SERVER), Channel.close, host=f"{HERE}\0.example")
 
 
+async def test_a_socket_that_is_closed_under_a_channel_ends_it() -> None:
+    async with echo(HERE) as server:
+        connection = socket.create_connection((HERE, server.listener.port))
+        connection.setblocking(False)
+        _, stream = await asyncio.get_running_loop().create_connection(
+            SocketStream, sock=connection
+        )
+        channel = await Channel.open(stream, Session.initiator(CLIENT))
+        connection.close()
+        await channel.send(b"x")
+        for call in (channel.receive, channel.close):
+            with pytest.raises(TransportError, match="the connection broke"):
+                await call()
+        await channel.abort()
+
+
 @pytest.mark.parametrize("name", ["nonexistent.invalid", "a" * 300, "..", "\udcff", "a b"])
 async def test_a_name_that_does_not_resolve_fails_in_bounded_time(name: str) -> None:
     began = time.monotonic()
