@@ -107,8 +107,11 @@ class Channel(Uncopyable):
 
         On any failure, and on cancellation, the stream is closed. Raises ProtocolError,
         TransportError; TimedOut when the deadline has passed; InvitationRefused, whatever ended
-        the stream, where the one try of a code, or a link, may have been spent by it.
+        the stream, where the one try of a code, or a link, may have been spent by it. UsageError
+        for a stream that another channel has, which is left to it.
         """
+        if isinstance(stream, SocketStream):
+            stream.check_own()
         driver = _Driver(session, timeouts)
         try:
             async with asyncio.timeout(timeouts.handshake):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from e2ee.errors import TransportError
+from e2ee.errors import TransportError, UsageError
 
 
 class Wire:
@@ -111,7 +111,12 @@ def pair(
     capacity: int = 64 * 1024,
     chunk_size: Callable[[], int] = lambda: 64 * 1024,
 ) -> tuple[MemoryStream, MemoryStream]:
-    """Two connected streams. ``capacity`` is in bytes: a sender waits while more are on the way."""
+    """Two connected streams. ``capacity`` is in bytes: a sender waits while as many are on the way.
+
+    Raises UsageError for a capacity below 1, with which every sender would wait for ever.
+    """
+    if type(capacity) is not int or capacity < 1:
+        raise UsageError("a stream in memory has a capacity of 1 byte or more")
     there, back, changed = Wire(), Wire(), asyncio.Condition()
     return (
         MemoryStream(back, there, changed, capacity=capacity, chunk_size=chunk_size),

@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 
-from e2ee.errors import TransportError
+from e2ee.errors import TransportError, UsageError
 
 
 class SocketStream(asyncio.Protocol):
@@ -27,6 +27,7 @@ class SocketStream(asyncio.Protocol):
         "_held_up",
         "_readable",
         "_received",
+        "_taken_over",
         "_transport",
         "_writable",
     )
@@ -35,6 +36,7 @@ class SocketStream(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._received = b""
         self._ended = False
+        self._taken_over = False
         self._held_up = False
         """The transport holds bytes that the system has not taken yet."""
         self._failure: TransportError | None = None
@@ -44,6 +46,7 @@ class SocketStream(asyncio.Protocol):
     def attach(self, protocol: asyncio.Protocol) -> None:
         """Let this protocol have the transport from now on. Raises what has broken the stream."""
         self._check_not_failed()
+        self._taken_over = True
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         if self._received:
@@ -54,6 +57,9 @@ class SocketStream(asyncio.Protocol):
         self._transport.resume_reading()
 
     async def receive(self) -> bytes:
+        self.check_own()
+        if self._readable is not None and not self._readable.done():
+            raise UsageError("somebody waits for what this stream receives already")
         if not self._received and not self._ended:
             self._transport.resume_reading()
             self._readable = asyncio.get_running_loop().create_future()
@@ -64,6 +70,7 @@ class SocketStream(asyncio.Protocol):
         return data
 
     async def send(self, data: bytes) -> None:
+        self.check_own()
         self._transport.write(data)
         if self._transport.is_closing():
             await asyncio.sleep(0)  # Until the transport has told why.
@@ -75,10 +82,14 @@ class SocketStream(asyncio.Protocol):
             raise TransportError("the connection is closed")
 
     async def close(self) -> None:
-        self._transport.set_protocol(self)  # A channel that could not be opened may have it.
         # Only a send that was given up leaves something here, and a stuck peer would hold it.
         self._transport.abort()
         await asyncio.sleep(0)  # The transport closes its socket in the loop's next turn.
+
+    def check_own(self) -> None:
+        """Raises UsageError where a channel has the transport."""
+        if self._taken_over:
+            raise UsageError("a channel has taken this stream over")
 
     def _check_not_failed(self) -> None:
         if self._failure is not None:

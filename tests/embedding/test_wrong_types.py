@@ -18,6 +18,7 @@ from e2ee.journal import MemoryJournal, Outgoing
 from e2ee.opening import KnownDevice
 from e2ee.testing.pair import Pair
 from e2ee.testing.streams import open_channels
+from e2ee.transport import memory
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 PHRASE = "correct horse battery staple"
@@ -240,6 +241,11 @@ def test_a_journal_takes_numbers_and_texts(wrong_one: Any, tmp_path: Path) -> No
             assert_refused(partial(journal.confirm, wrong_one))
             assert_refused(partial(journal.hear, bytes(16), wrong_one))
             assert_refused(partial(journal.hear, wrong_one, 1))
+
+
+@pytest.mark.parametrize("capacity", [0, -1, None, 1.5, "5"])
+def test_streams_in_memory_hold_something(capacity: Any) -> None:
+    assert_refused(lambda: memory.pair(capacity=capacity))
 
 
 @pytest.mark.parametrize("seed", [None, "x" * 32, bytearray(32), bytes(31), 5])

@@ -460,6 +460,35 @@ async def test_what_had_come_before_a_reset_is_received_though_nothing_can_be_se
             await channel.abort()
 
 
+async def test_a_stream_that_a_channel_has_is_of_no_other_use() -> None:
+    async with echo(HERE) as server:
+        stream = await connect_stream(HERE, server.listener.port)
+        channel = await Channel.open(stream, Session.initiator(CLIENT))
+        for call in (
+            stream.receive(),
+            stream.send(b"between two records"),
+            Channel.open(stream, Session.initiator(CLIENT)),
+        ):
+            with pytest.raises(UsageError, match="has taken this stream over"):
+                await call
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+        await stream.close()
+        with pytest.raises(TransportError):
+            await channel.receive()
+        await channel.abort()
+
+
+async def test_two_do_not_wait_for_one_stream() -> None:
+    async with bare_peer() as (stream, _):
+        first = asyncio.create_task(stream.receive())
+        await asyncio.sleep(0)
+        with pytest.raises(UsageError, match="already"):
+            await stream.receive()
+        await stream.close()
+        assert await first == b""
+
+
 async def test_a_stream_gives_what_had_come_before_a_reset() -> None:
     async with bare_peer() as (stream, peer):
         peer.send(b"the last words")
