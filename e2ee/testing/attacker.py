@@ -73,9 +73,15 @@ def cut(_piece: Piece, _seen: Sequence[Piece]) -> list[bytes]:
 
 
 def flip(bit: int) -> Action:
-    """Change one bit: 0 is the lowest of the first byte, -1 the highest of the last one."""
+    """Change one bit: 0 is the lowest of the first byte, -1 the highest of the last one.
+
+    When the attack takes place and the piece is shorter, UsageError is raised there.
+    """
 
     def flipped(piece: Piece, _seen: Sequence[Piece]) -> list[bytes]:
+        size = 8 * len(piece.data)
+        if not -size <= bit < size:
+            raise UsageError(f"a piece of {size} bits has no bit {bit}")
         return [_with_bit_flipped(piece.data, bit)]
 
     return flipped
@@ -126,7 +132,16 @@ class Script:
         self.waiting: dict[tuple[Side, int], Action] = {}
 
     def at(self, side: Side, number: int, action: Action) -> Self:
-        """Do this to that piece. Returns the script, for the next one."""
+        """Do this to that piece. Returns the script, for the next one.
+
+        Raises UsageError for what can never take place, and where something is planned already.
+        """
+        if not isinstance(side, Side) or type(number) is not int or number < 0:
+            raise UsageError("a piece is that of a Side, with a number from 0")
+        if not callable(action):
+            raise UsageError("an action is a function of a piece, and of those before it")
+        if (side, number) in self.waiting:
+            raise UsageError(f"something is planned for piece {number} of the {side.value} already")
         self.waiting[side, number] = action
         return self
 
@@ -144,7 +159,7 @@ class Faults:
 
     ``drop``, ``duplicate``, ``reorder`` (behind the next piece of its side; lost if there is
     none), ``corrupt`` (one bit) and ``cut`` are how likely each is for a piece, 0 to 1. ``done``
-    tells what was done to which.
+    tells what was done to which. Raises UsageError for what is not so likely.
     """
 
     def __init__(
@@ -165,6 +180,9 @@ class Faults:
             "corrupt": corrupt,
             "cut": cut,
         }
+        for name, likely in self._chances.items():
+            if not isinstance(likely, int | float) or not 0 <= likely <= 1:
+                raise UsageError(f"how likely {name} is, is a number from 0 to 1")
         # One for each side: which of them speaks first is not for the seed to say.
         self._chance = {side: random.Random(f"{seed} {side.value}") for side in Side}
         self._held: dict[Side, list[bytes]] = {side: [] for side in Side}

@@ -38,14 +38,16 @@ def fixed_keys(seed: str) -> Iterator[None]:
     with another one of such a block, and with nobody else. What is written to files keeps its own
     randomness.
 
-    Raises UsageError where pytest is not running a test. It is what sets the environment variable
-    ``PYTEST_CURRENT_TEST``, which the programs that a test starts inherit; under another runner set
-    it yourself.
+    Raises UsageError for a seed that is no string, and where pytest is not running a test. It is
+    what sets the environment variable ``PYTEST_CURRENT_TEST``, which the programs that a test
+    starts inherit; under another runner set it yourself.
     """
     if not os.environ.get("PYTEST_CURRENT_TEST"):
         raise UsageError(
             "keys are fixed in tests only: PYTEST_CURRENT_TEST is not set, so none is running"
         )
+    if not isinstance(seed, str):
+        raise UsageError(f"a seed of keys is a string, not {type(seed).__name__}")
     drawn = _Drawn(seed)
     replaced: list[tuple[object, str, Any]] = [
         (Dh, "generate", lambda dh: dh.private_type.from_private_bytes(drawn.draw(dh.length))),

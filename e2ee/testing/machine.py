@@ -124,6 +124,8 @@ class TwoEndpoints(stateful.RuleBasedStateMachine):
             return action(piece, seen)
 
         number = sum(piece.side is side for piece in self._script.seen) + ahead
+        while (side, number) in self._script.waiting:
+            number += 1
         self._script.at(side, number, attacked)
 
     def call(self, side: Side, call: Callable[[Session], None]) -> None:

@@ -115,6 +115,7 @@ class Pair:
     ``applications`` -- what is called for each event of the initiator, and of the responder.
 
     Messages of the opening and records are what an attacker gets as pieces, whatever the chunks.
+    Raises UsageError for what are no sessions.
     """
 
     def __init__(
@@ -126,6 +127,8 @@ class Pair:
         applications: tuple[Application, Application] = (_no_application, _no_application),
     ) -> None:
         initiator, responder = new_sessions() if sessions is None else sessions
+        if not isinstance(initiator, Session) or not isinstance(responder, Session):
+            raise UsageError("a pair is of two sessions, the initiator's and the responder's")
         there, back = new_wires(attacker)
         self.initiator = End(initiator, applications[0], back, there)
         self.responder = End(responder, applications[1], there, back)

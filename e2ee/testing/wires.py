@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from e2ee.errors import UsageError
 from e2ee.testing.attacker import CUT, Attacker, Piece, Side
 from e2ee.transport.memory import Wire
 
@@ -22,7 +25,12 @@ class AttackedWire(Wire):
             return
         piece = Piece(self._side, self._count, bytes(data))
         self._count += 1
-        for part in self._attacker(piece):
+        parts: object = self._attacker(piece)
+        if not isinstance(parts, Iterable):
+            raise UsageError(f"an attacker gives a list of bytes, not {type(parts).__name__}")
+        for part in parts:
+            if not isinstance(part, bytes | bytearray):
+                raise UsageError(f"an attacker gives a list of bytes, not of {type(part).__name__}")
             if part == CUT:
                 self.ended = self.opposite.ended = True
                 return

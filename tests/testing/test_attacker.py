@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from e2ee import MessageReceived, Session, State, UsageError
@@ -32,6 +34,58 @@ RECORDS = 2
 
 def of_initiator(number: int, data: bytes = b"abc") -> Piece:
     return Piece(FROM_INITIATOR, number, data)
+
+
+@pytest.mark.parametrize(
+    "attacker",
+    [
+        lambda _: None,
+        lambda piece: piece.data,
+        lambda _: 5,
+        lambda _: "text",
+        lambda _: [5],
+        lambda _: [None],
+        lambda _: ["text"],
+        Script().at(FROM_INITIATOR, 0, splice(None)),  # type: ignore[arg-type]
+        Script().at(FROM_INITIATOR, 0, flip(10**6)),
+        Script().at(FROM_INITIATOR, 0, flip(-(10**6))),
+    ],
+)
+def test_an_attacker_that_is_wrong_in_itself_is_told_so(attacker: Any) -> None:
+    with pytest.raises(UsageError, match=r"bytes|no bit"):
+        Pair(attacker=attacker).deliver()
+
+
+@pytest.mark.parametrize(
+    ("side", "number", "action"),
+    [
+        ("initiator", 0, drop),
+        (FROM_INITIATOR, -1, drop),
+        (FROM_INITIATOR, "0", drop),
+        (FROM_INITIATOR, 0, None),
+        (FROM_INITIATOR, 7, drop),
+    ],
+)
+def test_an_attack_that_can_never_take_place_is_refused(
+    side: Any, number: Any, action: Any
+) -> None:
+    script = Script().at(FROM_INITIATOR, 7, cut)
+    with pytest.raises(UsageError):
+        script.at(side, number, action)
+    assert script.waiting == {(FROM_INITIATOR, 7): cut}
+
+
+@pytest.mark.parametrize("fault", ["drop", "duplicate", "reorder", "corrupt", "cut"])
+@pytest.mark.parametrize("likely", [-0.1, 1.1, 5, float("nan"), None, "0.5"])
+def test_a_fault_is_not_more_likely_than_sure(fault: str, likely: Any) -> None:
+    with pytest.raises(UsageError, match=fault):
+        Faults(1, **{fault: likely})
+
+
+@pytest.mark.parametrize("sessions", [(None, None), (1, 2), (Session, Session)])
+def test_a_pair_is_of_sessions(sessions: Any) -> None:
+    with pytest.raises(UsageError, match="two sessions"):
+        Pair(sessions)
 
 
 @pytest.mark.parametrize(

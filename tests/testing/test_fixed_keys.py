@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,3 +173,9 @@ def run(environment: dict[str, str]) -> str:
     return subprocess.run(
         program, env=environment, capture_output=True, text=True, timeout=60, check=True
     ).stdout
+
+
+@pytest.mark.parametrize("seed", [None, 5, b"seed"])
+def test_a_seed_is_a_string(seed: Any) -> None:
+    with pytest.raises(UsageError, match="string"), fixed_keys(seed):
+        pass
