@@ -34,7 +34,7 @@ class AttackedWire(Wire):
             if part == CUT:
                 self.ended = self.opposite.ended = True
                 return
-            super().write(part)
+            super().write(bytes(part))
 
 
 def new_wires(attacker: Attacker) -> tuple[AttackedWire, AttackedWire]:
