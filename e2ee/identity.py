@@ -151,7 +151,7 @@ class Identity(Uncopyable):
         Or has not begun: it was made while the clock was ahead. Raises UsageError for what is no
         time.
         """
-        if not isinstance(now, int | float) or math.isnan(now):
+        if not isinstance(now, int | float) or not abs(now) < math.inf:
             raise UsageError("a time is in seconds since 1970")
         return self.not_after - now < RENEWAL_MARGIN or now < self.not_before
 

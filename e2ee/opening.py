@@ -176,7 +176,7 @@ class Opening(Uncopyable):
         """Use ``initiate`` or ``respond``."""
         if now is not None and not isinstance(now, int | float):
             raise UsageError(f"now is in seconds since 1970, as a number, not {_kind(now)}")
-        if now is not None and not math.isfinite(now):
+        if now is not None and not abs(now) < math.inf:
             raise UsageError("now is in seconds since 1970, and finite")
         self._identity = identity
         self._expected_peer = expected_peer

@@ -156,6 +156,11 @@ def test_a_time_is_finite(now: float) -> None:
     assert_refused(lambda: Identity.generate(now=now))
 
 
+def test_a_time_that_no_float_holds_is_one_all_the_same() -> None:
+    Session.initiator(ALICE, now=10**400)
+    assert ALICE.needs_renewal(10**400)
+
+
 @pytest.mark.parametrize("now", ["2026", None, float("nan"), PHRASE])
 def test_whether_a_certificate_is_to_be_renewed_is_asked_at_a_time(now: Any) -> None:
     assert_refused(lambda: ALICE.needs_renewal(now))
