@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from .chat import Chat
 
 HELP = CommandHelp("help", "", "what can be typed here")
-VERIFY = CommandHelp(
-    "verify", "[NUMBER]", "the safety number, or compare what the other side shows"
-)
+VERIFY = CommandHelp("verify", "[NUMBER]", "the safety number, or compare it with theirs")
 FILE = CommandHelp("file", PATH, "send a file or a folder")
 ACCEPT = CommandHelp("accept", "[N]", "take a file that is offered")
 DECLINE = CommandHelp("decline", "[N]", "do not take it")
