@@ -46,5 +46,5 @@ try:
             asyncio.run(call(Identity.load(file), service, int(port), text))
         case _:
             sys.exit(__doc__)
-except E2EEError as error:
+except (E2EEError, OSError) as error:
     sys.exit(f"{error}")

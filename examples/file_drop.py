@@ -1,39 +1,15 @@
-"""A file dropped from one program into another. It has its name only once it is whole.
+"""A file dropped from one program into another, file_take.py: whole or not at all.
 
-python file_drop.py take IDENTITY_FILE SENDER_ID FOLDER  (prints a port)
-python file_drop.py drop IDENTITY_FILE TAKER_ID PORT FILE
+python file_drop.py IDENTITY_FILE TAKER_ID PORT FILE
 """
 
 import asyncio
-import contextlib
-import secrets
 import sys
 import time
 from pathlib import Path
 
 from e2ee import E2EEError, Identity, Session
-from e2ee.transport import Channel, tcp
-
-
-async def take(identity: Identity, sender: str, folder: Path) -> None:
-    async def keep(channel: Channel) -> None:
-        part = folder / f"{secrets.token_hex(8)}.part"  # No name that the sender would choose.
-        with contextlib.suppress(E2EEError), part.open("xb") as file:
-            while chunk := await channel.receive():  # It raises where the connection was cut.
-                file.write(chunk)
-            if chunk is not None:  # An empty message says that this was all of it.
-                file.flush()
-                part.rename(path := part.with_suffix(".file"))
-                await channel.send(b"kept")
-                print(path, flush=True)
-        part.unlink(missing_ok=True)
-
-    def session() -> Session:
-        return Session.responder(identity, expected_peer=sender, now=time.time())
-
-    async with await tcp.listen(session, keep, host="127.0.0.1") as listener:
-        print(listener.port, flush=True)
-        await asyncio.Event().wait()  # Until the program is stopped.
+from e2ee.transport import tcp
 
 
 async def drop(identity: Identity, taker: str, port: int, path: Path) -> None:
@@ -42,17 +18,16 @@ async def drop(identity: Identity, taker: str, port: int, path: Path) -> None:
         async with await tcp.connect("127.0.0.1", port, session) as channel:
             while chunk := file.read(65_000):
                 await channel.send(chunk)
-            await channel.send(b"")
-            print((await channel.receive() or b"not kept").decode())
+            await channel.send(b"")  # This was all of it.
+            if await channel.receive() != b"kept":
+                sys.exit("The other side has not kept it.")
 
 
+if len(sys.argv) != 5:
+    sys.exit(__doc__)
+_, own_file, taker, port, path = sys.argv
 try:
-    match sys.argv[1:]:
-        case ["take", file, sender, folder]:
-            asyncio.run(take(Identity.load(file), sender, Path(folder)))
-        case ["drop", file, taker, port, path]:
-            asyncio.run(drop(Identity.load(file), taker, int(port), Path(path)))
-        case _:
-            sys.exit(__doc__)
+    asyncio.run(drop(Identity.load(own_file), taker, int(port), Path(path)))
 except (E2EEError, OSError) as error:
     sys.exit(f"{error}")
+print("kept")

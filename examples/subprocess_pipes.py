@@ -1,14 +1,11 @@
-"""A program that starts another, and talks with it over its standard input and output.
+"""A program that starts another, as ``ssh`` would, and talks with it over its input and output.
 
 python subprocess_pipes.py ask IDENTITY_FILE CHILD_ID CHILD_IDENTITY_FILE TEXT
-
-It starts itself as the other one. In earnest that is ``ssh`` to a machine where it runs: whatever
-is on the way sees ciphertext only, and the program at the end is known by its id.
 """
 
-import subprocess
 import sys
 import time
+from subprocess import PIPE, Popen
 from typing import IO
 
 from e2ee import E2EEError, HandshakeCompleted, Identity, MessageReceived, Session, State
@@ -18,10 +15,9 @@ def converse(incoming: IO[bytes], outgoing: IO[bytes], session: Session, text: s
     """Ask, where there is a text; answer otherwise."""
     while True:
         outgoing.write(session.data_to_send())
-        outgoing.flush()
         if session.state is State.CLOSED:
             return
-        if not (data := incoming.read1(65536)):  # type: ignore[attr-defined] # Buffered ones do.
+        if not (data := incoming.read(65536)):
             session.receive_eof()  # It raises: the other program has ended, not closed.
         for event in session.receive_data(data):
             if isinstance(event, HandshakeCompleted) and text:
@@ -33,25 +29,21 @@ def converse(incoming: IO[bytes], outgoing: IO[bytes], session: Session, text: s
                 session.send(event.data.upper())
 
 
-def ask(identity: Identity, child_id: str, command: list[str], text: str) -> None:
-    session = Session.initiator(identity, expected_peer=child_id, now=time.time())
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        converse(child.stdout, child.stdin, session, text)
-
-
 try:
     match sys.argv[1:]:
         case ["ask", file, child_id, child_file, text]:
             identity = Identity.load(file)
+            session = Session.initiator(identity, expected_peer=child_id, now=time.time())
             command = [sys.executable, __file__, "answer", child_file, identity.id]
-            ask(identity, child_id, command, text)
+            with Popen(command, stdin=PIPE, stdout=PIPE, bufsize=0) as child:
+                assert child.stdin is not None
+                assert child.stdout is not None
+                converse(child.stdout, child.stdin, session, text)
         case ["answer", file, parent_id]:
-            session = Session.responder(
-                Identity.load(file), expected_peer=parent_id, now=time.time()
-            )
-            converse(sys.stdin.buffer, sys.stdout.buffer, session)
+            identity = Identity.load(file)
+            session = Session.responder(identity, expected_peer=parent_id, now=time.time())
+            with open(0, "rb", buffering=0) as incoming, open(1, "wb", buffering=0) as outgoing:
+                converse(incoming, outgoing, session)
         case _:
             sys.exit(__doc__)
 except (E2EEError, BrokenPipeError) as error:

@@ -25,14 +25,12 @@ def serve(identity: Identity, client: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(server.getsockname()[1], flush=True)
         while True:
-            connection, _ = server.accept()
-            threading.Thread(target=answer, args=(connection, identity, client)).start()
+            threading.Thread(target=answer, args=(server.accept()[0], identity, client)).start()
 
 
 def call(identity: Identity, service: str, port: int, text: str) -> None:
     session = Session.initiator(identity, expected_peer=service, now=time.time())
-    connection = socket.create_connection(("127.0.0.1", port))
-    with BlockingChannel.open(connection, session) as channel:
+    with BlockingChannel.open(socket.create_connection(("127.0.0.1", port)), session) as channel:
         channel.send(text.encode())
         answer = channel.receive()
     if answer is None:

@@ -25,8 +25,12 @@ SERVICES = [
     *("asyncio_service", "threads_service", "trio_service"),
     *("unix_service", "websocket_service"),
 ]
-TESTED = {*SERVICES, "file_drop", "new_identity", "subprocess_pipes", "web_client", "web_relay"}
-SCREEN = 66
+TESTED = {
+    *SERVICES,
+    *("file_drop", "file_take", "new_identity", "subprocess_pipes"),
+    *("trio_client", "web_client", "web_relay"),
+}
+SCREEN = 50
 """Lines."""
 
 
@@ -67,9 +71,16 @@ def serving(start: Start, people: People, tmp_path: Path) -> Callable[[str], str
             known = tmp_path / "clients"
             known.write_text(client.id + "\n")
         where = [tmp_path / "socket"] if example == "unix_service" else []
-        return start(example, "serve", service.file, known, *where)
+        verb = [] if example == "trio_service" else ["serve"]
+        return start(example, *verb, service.file, known, *where)
 
     return begin
+
+
+def call(example: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    if example == "trio_service":
+        return run("trio_client", *arguments)
+    return run(example, "call", *arguments)
 
 
 @pytest.mark.parametrize("example", SERVICES)
@@ -78,10 +89,10 @@ def test_a_service_answers_its_client_and_no_stranger(
 ) -> None:
     service, client, stranger = people
     where = serving(example)
-    refused = run(example, "call", stranger.file, service.id, where, "hello")
+    refused = call(example, stranger.file, service.id, where, "hello")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr
-    answered = run(example, "call", client.file, service.id, where, "hello")
+    answered = call(example, client.file, service.id, where, "hello")
     assert (answered.returncode, answered.stdout, answered.stderr) == (0, "HELLO\n", "")
 
 
@@ -90,9 +101,29 @@ def test_a_client_says_nothing_to_another_service(
     example: str, people: People, serving: Callable[[str], str]
 ) -> None:
     _, client, stranger = people
-    refused = run(example, "call", client.file, stranger.id, serving(example), "hello")
+    refused = call(example, client.file, stranger.id, serving(example), "hello")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "not the one asked for" in refused.stderr
+
+
+@pytest.mark.parametrize("example", SERVICES)
+def test_a_client_of_no_service_is_told_so_in_a_line(example: str, people: People) -> None:
+    service, client, _ = people
+    where = "/nonexistent" if example == "unix_service" else "1"
+    ended = call(example, client.file, service.id, where, "hello")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+
+
+def test_clients_and_services_of_different_kinds_talk(
+    people: People, serving: Callable[[str], str]
+) -> None:
+    service, client, stranger = people
+    port = serving("asyncio_service")
+    answered = run("trio_client", client.file, service.id, port, "hello")
+    assert (answered.returncode, answered.stdout, answered.stderr) == (0, "HELLO\n", "")
+    refused = run("trio_client", stranger.file, service.id, port, "hello")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr
 
 
 # A program and its child.
@@ -117,8 +148,8 @@ def test_a_file_is_dropped_whole(people: People, start: Start, tmp_path: Path) -
     taker, sender, _ = people
     (tmp_path / "in").mkdir()
     (tmp_path / "report").write_bytes(bytes(range(256)) * 1000)
-    port = start("file_drop", "take", taker.file, sender.id, tmp_path / "in")
-    ended = run("file_drop", "drop", sender.file, taker.id, port, tmp_path / "report")
+    port = start("file_take", taker.file, sender.id, tmp_path / "in")
+    ended = run("file_drop", sender.file, taker.id, port, tmp_path / "report")
     assert (ended.stdout, ended.stderr) == ("kept\n", "")
     (kept,) = (tmp_path / "in").iterdir()
     assert kept.suffix == ".file"
@@ -130,14 +161,12 @@ def test_a_file_of_a_stranger_or_one_that_is_cut_is_not_kept(
 ) -> None:
     taker, sender, stranger = people
     (tmp_path / "in").mkdir()
-    port = start("file_drop", "take", taker.file, sender.id, tmp_path / "in")
-    refused = run("file_drop", "drop", stranger.file, taker.id, port, EXAMPLES / "file_drop.py")
+    port = start("file_take", taker.file, sender.id, tmp_path / "in")
+    refused = run("file_drop", stranger.file, taker.id, port, EXAMPLES / "file_drop.py")
     assert refused.returncode == 1
     assert not list((tmp_path / "in").iterdir())
 
-    endless = subprocess.Popen(
-        command("file_drop", "drop", sender.file, taker.id, port, "/dev/zero")
-    )
+    endless = subprocess.Popen(command("file_drop", sender.file, taker.id, port, "/dev/zero"))
     while not any(path.stat().st_size for path in (tmp_path / "in").glob("*.part")):
         assert endless.poll() is None
         time.sleep(0.05)
@@ -145,7 +174,7 @@ def test_a_file_of_a_stranger_or_one_that_is_cut_is_not_kept(
     endless.wait()
     while list((tmp_path / "in").iterdir()):
         time.sleep(0.05)
-    again = run("file_drop", "drop", sender.file, taker.id, port, EXAMPLES / "file_drop.py")
+    again = run("file_drop", sender.file, taker.id, port, EXAMPLES / "file_drop.py")
     assert again.stdout == "kept\n"
     (kept,) = (tmp_path / "in").iterdir()
     assert kept.read_text() == (EXAMPLES / "file_drop.py").read_text()
