@@ -129,8 +129,8 @@ def passphrase(new_file: str | None, output: Output, *, remove: bool) -> None:
     rewrite(lambda identity: identity, old, new)
     output.status(
         "passphrase",
-        "The identity is locked with the new passphrase. If it is forgotten, only a backup "
-        f"helps: {way('id', 'export')}"
+        "The identity is locked with the new passphrase.\n"
+        f"If it is forgotten, only a backup helps: {way('id', 'export')}"
         if new
         else "The identity has no passphrase now.",
         locked=new is not None,

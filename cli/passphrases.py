@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 import signal
+import termios
 from collections.abc import Iterator
 from types import FrameType
 
@@ -45,7 +47,7 @@ def ask_passphrase(prompt: str, instead: str) -> str:
             f"there is no terminal to ask for the identity's passphrase; {instead}", Exit.IN_USE
         ) from None
     try:
-        with _stoppable():
+        with _stoppable(prompt):
             return getpass.getpass(prompt)
     except EOFError:
         raise CliError("no passphrase was given", Exit.IN_USE) from None
@@ -54,12 +56,22 @@ def ask_passphrase(prompt: str, instead: str) -> str:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable(prompt: str) -> Iterator[None]:
     """A signal ends the question, and not the program in the midst of it: the terminal would go
-    on to hide what is typed."""
+    on to hide what is typed. After Ctrl-Z it is asked anew, and hidden again."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise CliError(f"stopped by {signal.Signals(number).name}", Exit(128 + number))
+
+    def ask_again(_: int, __: FrameType | None) -> None:
+        with contextlib.suppress(OSError, termios.error), open("/dev/tty", "r+b", 0) as terminal:
+            if os.tcgetpgrp(terminal.fileno()) != os.getpgrp():
+                return  # In the background: to read there will stop us.
+            # Whoever had the terminal meanwhile has set it to show what is typed.
+            modes = termios.tcgetattr(terminal)
+            modes[3] &= ~termios.ECHO
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, modes)
+            terminal.write(prompt.encode())
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -67,6 +79,7 @@ def _stoppable() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, stop)
+        before[signal.SIGCONT] = signal.signal(signal.SIGCONT, ask_again)
         yield
     finally:
         for number, handler in before.items():

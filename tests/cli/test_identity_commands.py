@@ -369,6 +369,24 @@ def test_ctrl_c_and_sigterm_at_the_question_leave_the_terminal_as_it_was(
         assert child.exitstatus == code
 
 
+def test_after_a_stop_it_is_asked_anew_and_hidden_again(ids: Id, terminal: Any) -> None:
+    ids.make(PHRASE)
+    child = terminal("id")
+    child.expect_exact("Passphrase: ")
+    assert child.waitnoecho()
+    child.kill(signal.SIGSTOP)
+    modes = termios.tcgetattr(child.child_fd)
+    modes[3] |= termios.ECHO
+    termios.tcsetattr(child.child_fd, termios.TCSANOW, modes)
+    child.kill(signal.SIGCONT)
+    child.expect_exact("Passphrase: ")
+    assert not child.getecho()
+    child.sendline(PHRASE)
+    child.expect("safety words")
+    assert PHRASE not in child.before
+    assert ended(child) == 0
+
+
 def test_bytes_that_are_no_text_are_an_error_of_one_line(ids: Id, e2ee: Any) -> None:
     ids.make(PHRASE)
     child = pexpect.spawn(
