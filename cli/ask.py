@@ -92,6 +92,7 @@ async def _ask(prompt: str, **options: Any) -> str:
         complete_style=CompleteStyle.READLINE_LIKE,
         complete_while_typing=False,
         reserve_space_for_menu=0,
+        enable_suspend=True,
         **options,
     )
     try:

@@ -183,6 +183,8 @@ def read_file() -> dict[str, Any]:
 
     try:
         values = tomllib.loads(text.decode())
+    except UnicodeDecodeError:
+        raise CliError(f"{path} is not UTF-8 text", Exit.USAGE) from None
     except (ValueError, RecursionError) as error:
         raise CliError(f"{path} is not TOML: {clean(str(error))}", Exit.USAGE) from None
     for key in values:

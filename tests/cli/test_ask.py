@@ -95,6 +95,18 @@ def test_tab_completes_each_word_and_the_terminal_is_left_as_it_was(ask: Ask, te
     assert before == after
 
 
+def test_ctrl_z_is_no_part_of_an_answer(ask: Ask) -> None:
+    child = ask("line")
+    child.expect(READY)
+    # Here nobody could continue the program, so the system does not stop it.
+    child.send("one \x1a")
+    child.expect(READY)
+    child.send("two\r")
+    child.expect(r"ANSWER \d+ \d+ one two\r")
+    before, after = settings(screen(child))
+    assert before == after
+
+
 def test_what_begins_no_word_is_not_completed(ask: Ask) -> None:
     assert not any(word.startswith("qq") for word in word_list())
     child = ask("code")

@@ -133,7 +133,7 @@ def test_what_is_refused_names_the_file_and_the_key(file: Path, content: str, te
 
 def test_bytes_that_are_not_utf_8_are_refused(file: Path) -> None:
     file.write_bytes(b'name = "\xff"')
-    with pytest.raises(CliError, match="is not TOML") as caught:
+    with pytest.raises(CliError, match=r"config\.toml is not UTF-8 text$") as caught:
         load_config()
     assert caught.value.code is Exit.USAGE
 
