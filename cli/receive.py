@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 from e2ee import Padding
 from e2ee.contacts import Contact
@@ -153,6 +154,13 @@ class _Taking:
             try:
                 # It is one row: where the terminal broke it, the name could pose as the program.
                 answer = await ask.line(f"Take {fit(row.name, columns() // 2)}? [y/N] ")
+            except CliError as error:
+                if error.code is not Exit.INTERRUPTED:
+                    return False
+                # It is for all that goes on, and nothing more is asked until that has ended.
+                os.kill(os.getpid(), signal.SIGINT)
+                await asyncio.Event().wait()
+                raise
             finally:
                 self._line.hidden = False
         return answer.lower() in {"y", "yes"}

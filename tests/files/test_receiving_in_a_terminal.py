@@ -58,6 +58,27 @@ def test_a_person_takes_one_file_and_not_another(pair: Any, terminal: Callable[.
     assert os.listdir(pair.inbox) == ["a_x1b[2J"]
 
 
+@pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x04", 0)], ids=["Ctrl-C", "Ctrl-D"])
+def test_ctrl_c_at_a_question_stops_the_program_and_ctrl_d_is_a_no(
+    pair: Any, terminal: Callable[..., Any], key: str, code: int
+) -> None:
+    for name in ("a", "b"):
+        (pair.folder / name).write_text(name)
+    bob = terminal("bob", "receive", "in", "--host", "127.0.0.1", "--port", "0")
+    alice = pair.send("a", "b", listening(bob))
+    bob.expect_exact("Take a? [y/N]")
+    bob.send(key)
+    if code == 0:
+        bob.expect_exact("Take b? [y/N]")
+        bob.sendline("")
+    bob.expect(pexpect.EOF)
+    assert ("e2ee: stopped by Ctrl-C" in bob.before) == (code == 130)
+    bob.close()
+    assert bob.exitstatus == code
+    assert pair.finish(alice)[0] == 6
+    assert os.listdir(pair.inbox) == []
+
+
 def test_a_sender_that_goes_while_a_person_is_asked(
     pair: Any, terminal: Callable[..., Any]
 ) -> None:
