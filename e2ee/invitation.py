@@ -51,7 +51,7 @@ class SpokenCode(Uncopyable):
         """Raises InvalidInvitation."""
         if type(number) is not int or not 1 <= number <= MAX_CODE_NUMBER:
             raise InvalidInvitation(f"a code's number is from 1 to {MAX_CODE_NUMBER}")
-        if not isinstance(words, list | tuple) or len(words) != CODE_WORDS:
+        if not isinstance(words, (list, tuple)) or len(words) != CODE_WORDS:
             raise InvalidInvitation(
                 f"a code is a number and {CODE_WORDS} words, like 4-acrobat-velcro-sugar"
             )
@@ -134,10 +134,11 @@ class Link(Uncopyable):
             raise InvalidInvitation(
                 "a link has a time when it expires, in whole seconds since 1970"
             )
-        if not isinstance(addresses, list | tuple) or not 1 <= len(addresses) <= MAX_ADDRESSES:
+        if not isinstance(addresses, (list, tuple)) or not 1 <= len(addresses) <= MAX_ADDRESSES:
             raise InvalidInvitation(f"a link has 1 to {MAX_ADDRESSES} addresses")
-        if not all(map(_is_address, addresses)):
-            raise InvalidInvitation("a link has an address that cannot be one")
+        for address in addresses:
+            if not _is_address(address):
+                raise InvalidInvitation("a link has an address that cannot be one")
         self.identity_key = identity_key
         self._secret = secret
         self.expires = expires
@@ -193,10 +194,12 @@ class Link(Uncopyable):
 
 
 def _is_address(address: object) -> bool:
-    match address:
-        case (str(host), int(port)):
-            return _HOST.fullmatch(host) is not None and 0 < port <= MAX_PORT
-    return False
+    if not isinstance(address, (tuple, list)) or len(address) != 2:
+        return False
+    host, port = address
+    if not isinstance(host, str) or type(port) is not int:
+        return False
+    return _HOST.fullmatch(host) is not None and 0 < port <= MAX_PORT
 
 
 def lookup_id_of(secret: bytes) -> bytes:

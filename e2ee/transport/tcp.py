@@ -320,11 +320,25 @@ class SocketListener(ABC):
         await self.close()
 
     async def close(self) -> None:
-        """Stop accepting and end every channel."""
+        """Stop accepting and end every channel, but for one whose ``on_channel`` calls this: that
+        ends when it returns.
+        """
         self.stop_accepting()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_others(self._tasks)
+
+
+async def end_others(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel these and wait for them, but not for the one that calls this."""
+    others = tasks - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        # Not with gather, whose cancellation goes on to those that it waits for: of two that call
+        # this, each would cancel the other without end.
+        done, _ = await asyncio.wait(others)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # Its end was wanted, however it took it.
 
 
 class Listener(SocketListener):

@@ -77,6 +77,8 @@ class Listener(SocketListener):
     ) -> None:
         super().__init__([listening], new_session, on_channel, on_failure, timeouts)
         self.path: str = self._own_address
+        self._absolute_path = os.path.abspath(self.path)
+        """The same after the program has gone to another folder."""
         self._file = os.lstat(self.path)
 
     def _who(self, _address: object) -> tuple[str, str]:
@@ -87,8 +89,8 @@ class Listener(SocketListener):
         if self._sockets:
             with contextlib.suppress(OSError):
                 # Another program may have put its own there.
-                if os.path.samestat(os.lstat(self.path), self._file):
-                    os.unlink(self.path)
+                if os.path.samestat(os.lstat(self._absolute_path), self._file):
+                    os.unlink(self._absolute_path)
         super().stop_accepting()
 
 

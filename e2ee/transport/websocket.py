@@ -21,7 +21,7 @@ from e2ee.session import Session
 from e2ee.transport.channel import Channel, Timeouts
 from e2ee.transport.half_open import HalfOpen, host_of
 from e2ee.transport.serving import serve_stream
-from e2ee.transport.tcp import display_address, is_spared, listening_sockets
+from e2ee.transport.tcp import display_address, end_others, is_spared, listening_sockets
 
 try:
     from websockets.asyncio.client import connect as connect_websocket
@@ -240,13 +240,10 @@ class Listener:
         await self.close()
 
     async def close(self) -> None:
-        """Stop accepting and end every channel."""
+        """As for TCP."""
         for server in self._servers:
             server.close(close_connections=False)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_others(self._tasks)
         self._handshakes.cancel()
         # Who has been accepted, and no more than that, is not waited for.
         with contextlib.suppress(TimeoutError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import os
 import resource
@@ -177,6 +178,23 @@ def test_a_forked_child_has_no_part_in_the_file_of_its_parent(
             "before the fork",
             "after the fork",
         ]
+
+
+def test_what_another_process_has_opened_is_neither_used_nor_unlocked(
+    path: Path, file: ConversationFile
+) -> None:
+    """The same without a fork."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as opened:
+        opened.enter_context(file.journal(BOB.public_key))
+        with pytest.MonkeyPatch.context() as child:
+            child.setattr("e2ee._uncopyable._process", object())
+            with pytest.raises(UsageError, match="one process"):
+                list(file.history())
+        unlocked: list[int] = []
+        patch.setattr(fcntl, "flock", lambda _, how: unlocked.append(how))
+        patch.setattr("e2ee._uncopyable._process", object())
+        opened.close()
+        assert unlocked == []
 
 
 def test_a_child_that_was_forked_meanwhile_does_not_keep_a_conversation(

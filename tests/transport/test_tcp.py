@@ -764,6 +764,30 @@ async def test_a_connection_that_comes_as_the_listener_closes_is_dropped() -> No
                     assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 
 
+@pytest.mark.parametrize("callers", [1, 2, 5])
+async def test_a_listener_may_be_closed_by_those_that_it_serves(callers: int) -> None:
+    """As where a peer may ask for the end of the program: each call returns, whoever else calls."""
+    all_there = asyncio.Barrier(callers)
+
+    async def end(channel: Channel) -> None:
+        await channel.receive()
+        await all_there.wait()
+        await listener.close()
+
+    listener = await listen(lambda: Session.responder(SERVER), end, host=HERE)
+    channels = [
+        await connect(HERE, listener.port, Session.initiator(CLIENT)) for _ in range(callers)
+    ]
+    async with asyncio.timeout(5):
+        for channel in channels:
+            await channel.send(b"stop")
+        for channel in channels:
+            with contextlib.suppress(E2EEError):  # The one that came first is closed in order.
+                assert await channel.receive() is None
+            await channel.abort()
+        await listener.close()
+
+
 async def test_stop_accepting_keeps_channels_and_drops_the_half_open() -> None:
     loop = asyncio.get_running_loop()
     async with echo() as server:

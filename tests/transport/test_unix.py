@@ -57,6 +57,16 @@ async def test_two_programs_talk_and_the_file_goes_with_the_listener(tmp_path: P
         await connect(path, Session.initiator(CLIENT))
 
 
+async def test_the_file_goes_wherever_the_program_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with echo(Path("socket")):
+        await check_echo(Path("socket"))
+        monkeypatch.chdir("/")
+    assert os.listdir(tmp_path) == []
+
+
 async def test_only_the_owner_can_connect_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

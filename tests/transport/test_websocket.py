@@ -256,6 +256,20 @@ async def test_a_listener_ends_its_channels_at_once() -> None:
     await channel.abort()
 
 
+async def test_a_listener_may_be_closed_by_one_that_it_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "GOODBYE_TIMEOUT", 0.1)
+    listener = await websocket.listen(
+        lambda: Session.responder(SERVER), lambda _: listener.close(), host=HERE
+    )
+    async with asyncio.timeout(5):
+        address = f"ws://{HERE}:{listener.port}"
+        async with await websocket.connect(address, Session.initiator(CLIENT)) as channel:
+            assert await channel.receive() is None
+        await listener.close()
+
+
 async def test_who_has_only_connected_does_not_keep_a_listener(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
