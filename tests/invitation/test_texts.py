@@ -151,6 +151,13 @@ def payload(
     return "e2ee:" + encode_bech32m("invite", data)
 
 
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_secret_of_another_length_is_refused(length: int) -> None:
+    key = Identity.generate().public_key
+    with pytest.raises(InvalidInvitation, match="a secret of 32 bytes"):
+        Link(key, bytes(length), 1_800_000_000, [("localhost", 1)])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
