@@ -193,7 +193,7 @@ def test_the_grade_that_is_required(e2ee: Any, where: str) -> None:
     assert call("seen")[0] == 0
     code, err = call("verified")
     assert code == 5
-    assert "verified is required" in err
+    assert f"verified is required; to verify them: e2ee contact verify {bob_id}\n" in err
     assert e2ee.run("contact", "verify", "bob", stdin=bob_id.encode())[0] == 0
     assert call("verified")[0] == 0
 
@@ -206,6 +206,15 @@ def test_a_stranger_is_not_let_in_where_a_grade_is_required(e2ee: Any) -> None:
     assert out == ""
     assert "is new, but seen is required" in err
     assert listed(e2ee, "bob") == []
+
+
+def test_a_stranger_is_not_called_where_a_grade_is_required(e2ee: Any) -> None:
+    bob, address = e2ee.listen()
+    code, _, err = e2ee.run("connect", address, "--require", "verified", stdin=b"hello\n")
+    assert code == 5
+    assert "is new, but verified is required; meet by an invitation: e2ee invite\n" in err
+    bob.terminate()
+    e2ee.finish(bob)
 
 
 @pytest.mark.parametrize(
