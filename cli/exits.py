@@ -89,6 +89,15 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
 )
 """The first that fits counts."""
 
+
+def _to_be_trusted(error: NotTrustedEnough) -> str:
+    from e2ee.contacts import Grade  # noqa: PLC0415 -- most calls need none of it
+
+    if error.grade is Grade.NEW:
+        return f"meet by an invitation: {way('invite')}"
+    return f"to verify them: {way('contact', 'verify', error.peer.id)}"
+
+
 _ADVICE: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
     (
         OwnIdentity,
@@ -102,21 +111,13 @@ _ADVICE: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
             "nothing was sent to them; if their identity is new, ask for their `e2ee id` again"
         ),
     ),
-    (NotTrustedEnough, lambda error: _to_be_trusted(error)),
+    (NotTrustedEnough, _to_be_trusted),
     (NoSuchContact, lambda _: f"see: {way('contact', 'list')}"),
     (
         BlockedPeer,
         lambda error: f"to allow them again: {way('contact', 'unblock', error.contact.name)}",
     ),
 )
-
-
-def _to_be_trusted(error: NotTrustedEnough) -> str:
-    from e2ee.contacts import Grade  # noqa: PLC0415 -- most calls need none of it
-
-    if error.grade is Grade.NEW:
-        return f"meet by an invitation: {way('invite')}"
-    return f"to verify them: {way('contact', 'verify', error.peer.id)}"
 
 
 def exit_code(error: Exception) -> Exit:
