@@ -213,7 +213,8 @@ class Session(Uncopyable):
 
         ``buffer_updated`` then does what ``receive_data`` does, and saves a copy. The two are what
         an ``asyncio.BufferedProtocol`` has. ``size_hint`` -- how many bytes may come, -1 where that
-        is not known; there may be room for less. The view is good until the next call.
+        is not known; there may be room for less. The view is good until the next call. Raises
+        UsageError for what is no number.
         """
         try:
             self._one_at_a_time.pop()
@@ -222,7 +223,10 @@ class Session(Uncopyable):
         try:
             if self._error is not None or self._process is not _uncopyable._process:  # noqa: SLF001
                 self._check_alive()
-            wanted = max(self._buffer_length, min(size_hint, MAX_BUFFER_LENGTH))
+            try:
+                wanted = max(self._buffer_length, min(size_hint, MAX_BUFFER_LENGTH))
+            except TypeError:
+                raise _not_a_length(size_hint) from None
             if len(self._buffer) < wanted:
                 self._buffer = bytearray(wanted)
             return memoryview(self._buffer)
@@ -239,8 +243,12 @@ class Session(Uncopyable):
             if self._error is not None or self._process is not _uncopyable._process:  # noqa: SLF001
                 self._check_alive()
             buffer = self._buffer
-            if not 0 <= length <= len(buffer):
-                raise UsageError(f"there is no buffer of {length} bytes; call get_buffer first")
+            try:
+                if not 0 <= length <= len(buffer):
+                    raise UsageError(f"there is no buffer of {length} bytes; call get_buffer first")
+                received = memoryview(buffer)[:length]
+            except TypeError:
+                raise _not_a_length(length) from None
             if length == len(buffer):
                 self._buffer_length = min(2 * length, MAX_BUFFER_LENGTH)
             elif length < MIN_BUFFER_LENGTH:
@@ -248,7 +256,7 @@ class Session(Uncopyable):
                 self._buffer = bytearray()
                 if self._layer is not None:
                     self._buffer_length = MIN_BUFFER_LENGTH
-            return self._receive(memoryview(buffer)[:length])
+            return self._receive(received)
         finally:
             self._one_at_a_time.append(None)
 
@@ -481,6 +489,10 @@ def _check_kinds(*values: tuple[object, type]) -> None:
         if not isinstance(value, kind):
             # Not the value: what was given in an identity's place may be a key.
             raise UsageError(f"a {kind.__name__} is needed here, not {type(value).__name__}")
+
+
+def _not_a_length(value: object) -> UsageError:
+    return UsageError(f"a number of bytes is needed here, not {type(value).__name__}")
 
 
 def _interrupted() -> ProtocolError:

@@ -256,3 +256,16 @@ def test_streams_in_memory_hold_something(capacity: Any) -> None:
 @pytest.mark.parametrize("seed", [None, "x" * 32, bytearray(32), bytes(31), 5])
 def test_a_seed_is_32_bytes(seed: Any) -> None:
     assert_refused(lambda: Identity.from_seed(seed))
+
+
+@pytest.mark.parametrize("value", [None, "5", 5.0, b"5"], ids=repr)
+def test_a_length_that_is_no_number_is_refused_and_the_session_goes_on(value: Any) -> None:
+    pair = Pair()
+    pair.deliver()
+    sender, receiver = pair.initiator.session, pair.responder.session
+    if not isinstance(value, float):
+        assert_refused(lambda: receiver.get_buffer(value))
+    receiver.get_buffer()
+    assert_refused(lambda: receiver.buffer_updated(value))
+    sender.send(b"message")
+    assert receiver.receive_data(sender.data_to_send())
