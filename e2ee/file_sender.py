@@ -124,9 +124,9 @@ class FileSender:
         Raises OverLimit while too many are offered, UsageError for what cannot be offered.
         """
         self._check_room()
-        files = tuple(files)  # They are offered one after another, from what is listed now.
         if len(files) > MAX_FILES:
             raise OverLimit(f"a folder may have {MAX_FILES:,} files, and this has more")
+        files = tuple(files)  # They are offered one after another, from what is listed now.
         transfer = drawn(secrets.token_bytes, 16)
         listing = RunningHash()
         last: tuple[bytes, ...] = ()
