@@ -92,7 +92,7 @@ class Many(list[tuple[tuple[str, ...], int]]):
 
 
 def offer_a_folder(count: int = 1, depth: int = 1) -> None:
-    files = Many([(("x",) * depth, 0)])
+    files = Many([(("x",) * depth, 0)] * min(count, 1))
     files.said = count
     FileTransfers().sending.offer_folder("x", files)
 
