@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -64,6 +65,13 @@ class CliError(Exception):
         self.code = code
         self.fields = fields
 
+
+STOPPED = {
+    signal.SIGHUP: CliError("stopped: the terminal was closed", Exit.HANGUP),
+    signal.SIGINT: CliError("stopped by Ctrl-C", Exit.INTERRUPTED),
+    signal.SIGTERM: CliError("stopped by SIGTERM", Exit.TERMINATED),
+}
+"""What each signal that ends the program is told as."""
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (InvalidId, Exit.USAGE),

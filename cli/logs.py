@@ -6,10 +6,13 @@ code, a link, a passphrase or another secret. The core logs nothing.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import stat
+import sys
 from collections.abc import Mapping
+from typing import TextIO
 
 from .clean import clean
 from .events import EVENTS
@@ -27,7 +30,6 @@ NOT_SAID = {"started": {"command"}, "ended": {"code", "seconds"}}
 
 def begin(output: Output, *, verbose: bool, file: str | None) -> None:
     """Log to standard error if ``verbose``, and to the end of a file. Raises CliError."""
-    # A log that cannot be written must not end a chat.
     logging.raiseExceptions = False
     logger = logging.getLogger(LOGGER)
     logger.setLevel(logging.INFO)
@@ -35,9 +37,7 @@ def begin(output: Output, *, verbose: bool, file: str | None) -> None:
     if verbose:
         logger.addHandler(_ToOutput(output))
     if file is not None:
-        handler = logging.StreamHandler(open(_open(file), "a", encoding="utf-8"))  # noqa: SIM115
-        handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(_ToFile(output, file))
     Output.observers.append(_log)
 
 
@@ -62,6 +62,25 @@ class _ToOutput(logging.Handler):
         self._output.status(
             "log", self.format(record), level=record.levelname.lower(), text=record.getMessage()
         )
+
+
+class _ToFile(logging.StreamHandler[TextIO]):
+    def __init__(self, output: Output, file: str) -> None:
+        # Without a buffer: what could not be written would be tried again at the very end.
+        raw = open(_open(file), "ab", buffering=0)  # noqa: SIM115
+        super().__init__(io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
+        self._output = output
+        self._file = file
+        self._failed = False
+        self.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 -- logging's
+        """Say it once. A log that cannot be written must not end a chat."""
+        if not self._failed:
+            self._failed = True
+            reason = getattr(sys.exception(), "strerror", None) or "something went wrong"
+            warning = f"The log file {clean(self._file)} cannot be written: {reason}"
+            self._output.status("warning", warning, text=warning)
 
 
 def _open(file: str) -> int:

@@ -10,7 +10,7 @@ import termios
 from collections.abc import Iterator
 from types import FrameType
 
-from .exits import CliError, Exit
+from .exits import STOPPED, CliError, Exit
 from .hint import hinting
 from .output import Output
 
@@ -61,7 +61,7 @@ def _stoppable(prompt: str) -> Iterator[None]:
     on to hide what is typed. After Ctrl-Z it is asked anew, and hidden again."""
 
     def stop(number: int, _: FrameType | None) -> None:
-        raise CliError(f"stopped by {signal.Signals(number).name}", Exit(128 + number))
+        raise STOPPED[signal.Signals(number)]
 
     def ask_again(_: int, __: FrameType | None) -> None:
         with contextlib.suppress(OSError, termios.error), open("/dev/tty", "r+b", 0) as terminal:
@@ -73,8 +73,7 @@ def _stoppable(prompt: str) -> Iterator[None]:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, modes)
             terminal.write(prompt.encode())
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) for number in STOPPED}
     try:
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:

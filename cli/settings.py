@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from .clean import clean, quoted
 from .exits import CliError, Exit
 
 CONFIG_FILE = "config.toml"
+
+MAX_CONFIG_SIZE = 64 * 1024
+"""Bytes of it."""
 
 DEFAULT_PORT = 3233
 """What "e2ee" spells on a telephone."""
@@ -174,11 +178,18 @@ def read_file() -> dict[str, Any]:
 
     path = home() / CONFIG_FILE
     try:
-        text = path.read_bytes()
+        # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise CliError(f"{path} is not a plain file", Exit.FILES)
+            text = file.read(MAX_CONFIG_SIZE + 1)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise CliError(f"{path} cannot be read: {error.strerror}", Exit.FILES) from None
+    if len(text) > MAX_CONFIG_SIZE:
+        raise CliError(f"{path} has more than {MAX_CONFIG_SIZE // 1024} KiB", Exit.OVER_LIMIT)
     import tomllib  # noqa: PLC0415 -- most have no file
 
     try:

@@ -12,13 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from . import terminal_modes
-from .exits import CliError, Exit
-
-_STOPPED = {
-    signal.SIGHUP: CliError("stopped: the terminal was closed", Exit.HANGUP),
-    signal.SIGINT: CliError("stopped by Ctrl-C", Exit.INTERRUPTED),
-    signal.SIGTERM: CliError("stopped by SIGTERM", Exit.TERMINATED),
-}
+from .exits import STOPPED, CliError
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -55,7 +49,7 @@ async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
         stopped_by.append(error)
         task.cancel()
 
-    for number, error in _STOPPED.items():
+    for number, error in STOPPED.items():
         # nohup, and a shell that starts us in the background, want some ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop, error)
@@ -68,7 +62,7 @@ async def _with_signals(work: Coroutine[Any, Any, None]) -> None:
     finally:
         # Before the loop closes: a signal that came in between would complain of it, and the loop
         # leaves Python's own handler of Ctrl-C behind, which gives a traceback.
-        for number in _STOPPED:
+        for number in STOPPED:
             if loop.remove_signal_handler(number):
                 signal.signal(number, signal.SIG_DFL)
     if stopped_by:

@@ -382,6 +382,10 @@ PROGRAM = (
     Limit("e2ee_cli.names:MAX_MARKS", EVERY),
     Limit("e2ee_cli.demo:PEER_TIMEOUT", DEADLINES + "test_the_other_process_of_the_demonstration"),
     # What its owner gives it.
+    Limit(
+        "e2ee_cli.settings:MAX_CONFIG_SIZE",
+        "cli/test_config.py::test_a_file_is_read_up_to_its_limit",
+    ),
     Limit("e2ee_cli.settings:MAX_NAME", EVERY),
     Limit("e2ee_cli.settings:MAX_HISTORY_DAYS", EVERY),
     Limit("e2ee_cli.home:MAX_PROFILE_LENGTH", EVERY),

@@ -3,6 +3,7 @@ the default; everything else is refused by name."""
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from e2ee.contacts import Grade
 from e2ee_cli.config import Config, load_config
 from e2ee_cli.exits import CliError, Exit
 from e2ee_cli.main import app
-from e2ee_cli.settings import SETTINGS, apply, option, read_file, setting, variable
+from e2ee_cli.settings import MAX_CONFIG_SIZE, SETTINGS, apply, option, read_file, setting, variable
 
 
 @pytest.fixture
@@ -44,6 +45,22 @@ def test_the_keys_of_history(file: Path) -> None:
     assert load_config().history_days is None
     file.write_text("history = true\nhistory_days = 30\n")
     assert load_config() == Config(history=True, history_days=30)
+
+
+def test_what_is_no_plain_file_is_not_waited_for(file: Path) -> None:
+    os.mkfifo(file)
+    with pytest.raises(CliError, match="is not a plain file") as caught:
+        load_config()
+    assert caught.value.code is Exit.FILES
+
+
+def test_a_file_is_read_up_to_its_limit(file: Path) -> None:
+    file.write_text("#" * (MAX_CONFIG_SIZE - 1) + "\n")
+    assert load_config() == Config()
+    file.write_text("#" * MAX_CONFIG_SIZE + "\n")
+    with pytest.raises(CliError, match="has more than 64 KiB") as caught:
+        load_config()
+    assert caught.value.code is Exit.OVER_LIMIT
 
 
 def test_each_profile_has_its_own(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +134,7 @@ def test_names_that_one_may_have(file: Path, name: str) -> None:
         ('name = "a"\nname = "b"', "is not TOML"),
         ("name = ", "is not TOML"),
         ("x = " + "9" * 5000, "is not TOML"),
-        ("x = " + "[" * 100_000, "is not TOML"),
+        ("x = " + "[" * 60_000, "is not TOML"),
         ("\x1b[2J", "is not TOML"),
     ],
 )

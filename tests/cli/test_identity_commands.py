@@ -23,6 +23,7 @@ from e2ee.backup import backup_phrase
 from e2ee.errors import IdentityLocked, WrongPassphrase
 from e2ee.identity import DAY, LOCKED_HEADER
 from e2ee_cli import home as homes
+from e2ee_cli.exits import STOPPED
 from e2ee_cli.output import Output
 
 PHRASE = "Übung macht den Meister 7"
@@ -362,7 +363,7 @@ def test_ctrl_c_and_sigterm_at_the_question_leave_the_terminal_as_it_was(
         assert child.waitnoecho()
         with open(f"/proc/{child.pid}/fd/0", "rb", buffering=0, opener=no_tty_of_ours) as held:
             child.kill(number)
-            child.expect(f"e2ee: stopped by {number.name}")
+            child.expect_exact(f"e2ee: {STOPPED[number]}")
             child.wait()
             assert termios.tcgetattr(held)[3] & termios.ECHO
         child.close()

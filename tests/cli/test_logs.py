@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,16 @@ def test_a_log_that_cannot_be_written_is_an_error(e2ee: Any, tmp_path: Path, nam
     assert caught.value.code is Exit.FILES
     assert str(caught.value).isprintable()
     assert Output.observers == []
+
+
+@pytest.mark.attack(94)
+def test_a_log_on_a_full_disk_is_told_of_once_and_ends_nothing(e2ee: Any, tmp_path: Path) -> None:
+    e2ee.run("id")
+    log = tmp_path / "log"
+    log.write_bytes(bytes(2**20))
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2**20, 2**20))
+    process = e2ee.start("--log-file", str(log), "contact", "list", preexec_fn=limit)
+    code, _, err = e2ee.finish(process)
+    assert code == 0
+    assert err.count("cannot be written: File too large") == 1
+    assert log.stat().st_size == 2**20
