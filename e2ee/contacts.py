@@ -189,6 +189,11 @@ def _changed(model: M, **fields: object) -> M:
     return _made(type(model), **{**dict(model), **fields})
 
 
+def _check_peer(peer: Peer) -> None:
+    if not isinstance(peer, Peer):
+        raise UsageError("a Peer is needed here: a session has one from HandshakeCompleted on")
+
+
 def _seconds(now: float) -> int:
     if not 0 <= now <= MAX_KNOWN_TIME:
         raise UsageError("a time is in seconds since 1970, and not before")
@@ -283,8 +288,9 @@ class ContactBook:
         """Remember a meeting: a new contact, or a known one met again, whose grade never falls.
 
         ``address`` -- where they answered. ``name`` -- the alias of a new contact; without it
-        they get their first safety words. Raises NameRefused, OverLimit.
+        they get their first safety words. Raises NameRefused, OverLimit; UsageError for nobody.
         """
+        _check_peer(peer)
         time = _seconds(now)
         known = self._contacts.get(peer.identity_key)
         if known is None:
@@ -393,7 +399,9 @@ class ContactBook:
         """Whether to answer this call: from a contact that is not blocked, and no replay.
 
         The number is remembered. It fits ``Session.responder``'s ``admit`` but for the time.
+        Raises UsageError for nobody.
         """
+        _check_peer(peer)
         contact = self._contacts.get(peer.identity_key)
         if contact is None or contact.blocked:
             return False
@@ -533,6 +541,11 @@ class TrustPolicy:
 
     require: Grade = Grade.NEW
 
+    def __post_init__(self) -> None:
+        """Raises UsageError."""
+        if not isinstance(self.require, Grade):
+            raise UsageError(f"a Grade is required, not {type(self.require).__name__}")
+
     def judge(
         self,
         book: ContactBook,
@@ -544,8 +557,10 @@ class TrustPolicy:
     ) -> Verdict:
         """Before a line is sent. ``proved`` -- what the opening proves by itself: INVITED for a
         link, VERIFIED for a code. ``expected`` -- whom the user named. ``address`` -- host and
-        port that were dialled, where nobody was named. Raises TrustRefused.
+        port that were dialled, where nobody was named. Raises TrustRefused, and UsageError for
+        nobody: a session's ``peer`` before HandshakeCompleted.
         """
+        _check_peer(peer)
         if expected is None and address is not None:
             expected = book.at(*address)
         if expected is not None and expected.identity != peer.identity_key:

@@ -12,6 +12,7 @@ import pytest
 
 from e2ee import HYBRID_AESGCM, Identity, Limits, Padding, Session, State, UsageError
 from e2ee.contact_file import ContactFile
+from e2ee.contacts import ContactBook, TrustPolicy
 from e2ee.conversation_file import ConversationFile
 from e2ee.invitation import Link, SpokenCode
 from e2ee.journal import MemoryJournal, Outgoing
@@ -269,3 +270,17 @@ def test_a_length_that_is_no_number_is_refused_and_the_session_goes_on(value: An
     assert_refused(lambda: receiver.buffer_updated(value))
     sender.send(b"message")
     assert receiver.receive_data(sender.data_to_send())
+
+
+@pytest.mark.parametrize("nobody", [None, ALICE.public_key, PHRASE], ids=type)
+def test_nobody_is_neither_met_nor_admitted_nor_judged(nobody: Any) -> None:
+    book = ContactBook()
+    assert_refused(lambda: book.meet(nobody, "meeting", 0))
+    assert_refused(lambda: book.admit(nobody, 1, 0))
+    assert_refused(lambda: TrustPolicy().judge(book, nobody))
+    assert book.contacts == ()
+
+
+@pytest.mark.parametrize("grade", [None, 2, "verified", True])
+def test_a_grade_that_is_none_is_not_required(grade: Any) -> None:
+    assert_refused(lambda: TrustPolicy(grade))
