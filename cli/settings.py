@@ -22,7 +22,7 @@ from .exits import CliError, Exit
 CONFIG_FILE = "config.toml"
 
 MAX_CONFIG_SIZE = 64 * 1024
-"""Bytes of it."""
+"""Bytes of the configuration."""
 
 DEFAULT_PORT = 3233
 """What "e2ee" spells on a telephone."""
@@ -183,27 +183,32 @@ def read_file() -> dict[str, Any]:
         with open(number, "rb") as file:
             if not stat.S_ISREG(os.fstat(number).st_mode):
                 raise CliError(f"{path} is not a plain file", Exit.FILES)
-            text = file.read(MAX_CONFIG_SIZE + 1)
+            data = file.read(MAX_CONFIG_SIZE + 1)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise CliError(f"{path} cannot be read: {error.strerror}", Exit.FILES) from None
-    if len(text) > MAX_CONFIG_SIZE:
+    if len(data) > MAX_CONFIG_SIZE:
         raise CliError(f"{path} has more than {MAX_CONFIG_SIZE // 1024} KiB", Exit.OVER_LIMIT)
+    return parsed(data, str(path))
+
+
+def parsed(data: bytes, file: str) -> dict[str, Any]:
+    """The keys in what a file has. Raises CliError, which names the ``file``."""
     import tomllib  # noqa: PLC0415 -- most have no file
 
     try:
-        values = tomllib.loads(text.decode())
+        values = tomllib.loads(data.decode())
     except UnicodeDecodeError:
-        raise CliError(f"{path} is not UTF-8 text", Exit.USAGE) from None
+        raise CliError(f"{file} is not UTF-8 text", Exit.USAGE) from None
     except (ValueError, RecursionError) as error:
-        raise CliError(f"{path} is not TOML: {clean(str(error))}", Exit.USAGE) from None
+        raise CliError(f"{file} is not TOML: {clean(str(error))}", Exit.USAGE) from None
     for key in values:
         if key not in SETTINGS:
             raise CliError(
-                f"{path} has {quoted(key)}, which means nothing{_nearest(key)}", Exit.USAGE
+                f"{file} has {quoted(key)}, which means nothing{_nearest(key)}", Exit.USAGE
             )
-        with _named(key, f"{path}: {key}"):
+        with _named(key, f"{file}: {key}"):
             values[key] = SETTINGS[key].check(values[key])
     return values
 

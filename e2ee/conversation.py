@@ -140,6 +140,12 @@ class Conversation:
         self._confirmed = self._sent = first - 1
         self._page.clear()
 
+    def _send_stream_again(self) -> None:
+        """There is a new one, which was begun here or on another channel."""
+        self._restarted = True
+        self._out = _Out.ASKED
+        self._send_stream()
+
     @property
     def sending(self) -> bool:
         """Whether texts go out here, or will once the peer has said where to go on."""
@@ -207,12 +213,14 @@ class Conversation:
     def _receive_resume(self, received: int) -> TextsDelivered | None:
         if self._out is not _Out.ASKED:
             raise UnexpectedMessage("the peer resumes what was not begun")
+        if self._journal.stream != self._out_stream:
+            self._send_stream_again()
+            return None
         if received >= self._journal.next_id():
             if self._restarted:
                 raise UnexpectedMessage("the peer claims to have texts of a stream that is new")
-            self._restarted = True
             self._journal.restart()
-            self._send_stream()
+            self._send_stream_again()
             return None
         self._out = _Out.READY
         self._sent = max(self._sent, received)
@@ -270,7 +278,16 @@ class Conversation:
             return encode(Receipt(id=self._shown))
         if self._out is not _Out.READY or self._left:
             return None
+        return self._next_text()
+
+    def _next_text(self) -> bytes | None:
         if not self._page:
+            if self._journal.stream != self._out_stream:
+                if self._peer_left:
+                    return None
+                # In the new one these texts have other numbers.
+                self._send_stream_again()
+                return self._control.popleft()
             self._page.extend(self._journal.unconfirmed(self._sent, PAGE))
         if not self._page or self._page[0].id > self._last:
             return None

@@ -250,6 +250,38 @@ def test_a_sender_whose_memory_is_an_old_copy_loses_nothing() -> None:
         conversation.receive(encode(Resume(received=9)))
 
 
+def test_a_stream_that_another_channel_began_is_sent_before_its_texts() -> None:
+    conversation, journal = opened()
+    say(journal, "one")
+    conversation.receive(encode(Resume(received=0)))
+    journal.restart()
+    say(journal, "two")
+    sent = conversation.next_message()
+    assert sent == encode(Stream(id=journal.stream, first=1))
+    assert conversation.next_message() is None
+    conversation.receive(encode(Resume(received=0)))
+    bodies = [decode_chat(conversation.next_message() or b"") for _ in range(2)]
+    assert bodies == [Text(id=1, body="one"), Text(id=2, body="two")]
+
+
+def test_an_answer_about_a_stream_that_is_no_more_makes_no_other() -> None:
+    conversation, journal = opened()
+    journal.restart()
+    begun = journal.stream
+    assert conversation.receive(encode(Resume(received=5))) is None
+    assert conversation.next_message() == encode(Stream(id=begun, first=1))
+    assert journal.stream == begun
+
+
+def test_a_stream_that_another_channel_began_is_not_sent_to_who_has_left() -> None:
+    conversation, journal = opened()
+    say(journal, "one")
+    conversation.receive(encode(Resume(received=0)))
+    conversation.receive(encode(Leave()))
+    journal.restart()
+    assert conversation.next_message() is None
+
+
 def test_a_peer_cannot_have_streams_made_anew_for_ever() -> None:
     conversation, _ = opened()
     conversation.receive(encode(Resume(received=1)))

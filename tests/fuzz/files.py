@@ -18,10 +18,9 @@ from e2ee.contacts import ContactBook
 from e2ee.errors import ContactFileError, IdentityFileError
 from e2ee.identity import LOCKED_HEADER, MAX_FILE_SIZE
 from e2ee.passphrase import lock
-from e2ee_cli import home as home_module
 from e2ee_cli.clean import clean
 from e2ee_cli.exits import CliError, Exit
-from e2ee_cli.settings import SETTINGS, read_file
+from e2ee_cli.settings import SETTINGS, parsed
 
 from .fixed import person, secret
 from .script import Script
@@ -95,34 +94,16 @@ def contact_file(data: bytes) -> None:
         assert book.of(contact.identity) == contact
 
 
-class _Folder:
-    """A profile's folder in which every file has these bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __truediv__(self, name: str) -> _Folder:
-        return self
-
-    def __str__(self) -> str:
-        return "config.toml"
-
-    def read_bytes(self) -> bytes:
-        return self._data
-
-
 def configuration(data: bytes) -> None:
     """Only CliError with the code for wrong usage may be raised, in words that can be shown."""
     values: dict[str, Any]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(home_module, "home", lambda: _Folder(data))
-        try:
-            values = read_file()
-        except CliError as error:
-            complaint, code = str(error), error.code
-            values = {}
-        else:
-            complaint, code = "", Exit.USAGE
+    try:
+        values = parsed(data, "config.toml")
+    except CliError as error:
+        complaint, code = str(error), error.code
+        values = {}
+    else:
+        complaint, code = "", Exit.USAGE
     assert code is Exit.USAGE
     assert clean(complaint) == complaint
     for key, value in values.items():
