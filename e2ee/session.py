@@ -244,11 +244,11 @@ class Session(Uncopyable):
                 self._check_alive()
             buffer = self._buffer
             try:
-                if not 0 <= length <= len(buffer):
-                    raise UsageError(f"there is no buffer of {length} bytes; call get_buffer first")
                 received = memoryview(buffer)[:length]
             except TypeError:
                 raise _not_a_length(length) from None
+            if len(received) != length:
+                raise UsageError(f"there is no buffer of {length} bytes; call get_buffer first")
             if length == len(buffer):
                 self._buffer_length = min(2 * length, MAX_BUFFER_LENGTH)
             elif length < MIN_BUFFER_LENGTH:
