@@ -162,7 +162,7 @@ def test_a_time_that_no_float_holds_is_one_all_the_same() -> None:
     assert ALICE.needs_renewal(10**400)
 
 
-@pytest.mark.parametrize("now", ["2026", None, float("nan"), PHRASE])
+@pytest.mark.parametrize("now", ["2026", None, float("nan"), float("inf"), -float("inf"), PHRASE])
 def test_whether_a_certificate_is_to_be_renewed_is_asked_at_a_time(now: Any) -> None:
     assert_refused(lambda: ALICE.needs_renewal(now))
 
