@@ -1,6 +1,6 @@
 """How many small mistakes in the core the tests notice.
 
-``python -m tests.mutation`` mutates all of MODULES, which takes half an hour on two cores;
+``python -m tests.mutation`` mutates all of MODULES, which takes ten minutes on two cores;
 ``--changed BASE`` mutates only lines that differ from that commit, ``--module PATH`` one file.
 Fails when a mutant survives that is not in exceptions.toml, with a reason.
 """
