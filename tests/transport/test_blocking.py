@@ -241,6 +241,15 @@ def test_what_is_no_connected_stream_socket() -> None:
         BlockingChannel.open(closed, Session.initiator(ALICE))
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Raises KeyboardInterrupt, whoever has started the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_wait_and_not_the_channel() -> None:
     alice, bob = connected()
     main = threading.get_ident()
