@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid}: tests/attacks.toml lacks {unknown}")
         if rows:
             config.stash[ROWS][item.nodeid] = rows
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_left_alone() -> Iterator[None]:
+    """What one test does to it could end another."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.fixture

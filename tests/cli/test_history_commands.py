@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from e2ee.contact_file import ContactFile
 from e2ee.conversation_file import ConversationFile
 from e2ee_cli.config import Config
 from e2ee_cli.conversations import DAY, expire, open_conversations
+from e2ee_cli.exits import STOPPED
 from e2ee_cli.main import app
 
 BOB, CAROL, LOST = (Identity.generate() for _ in range(3))
@@ -49,7 +51,7 @@ def kept(e2ee: Any, tmp_path: Path) -> ConversationFile:
 @pytest.fixture
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Here:
+) -> Iterator[Here]:
     """``here("history", …)`` does it in this process, as Alice, which saves a start: exit code,
     stdout, stderr.
     """
@@ -61,7 +63,10 @@ def here(
         code = app(arguments, standalone_mode=False)
         return (code or 0, *capfd.readouterr())
 
-    return call
+    before = {number: signal.getsignal(number) for number in STOPPED}
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_everything_is_shown_and_nothing_of_it_acts_on_the_terminal(
