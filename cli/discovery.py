@@ -51,18 +51,19 @@ async def find(
 ) -> list[Found]:
     """Everybody who answers for this number in this time. Raises NoDiscovery."""
     name = f"{number}.{SERVICE}"
-    loop = asyncio.get_running_loop()
     async with local_network(interfaces) as network:
-        end = loop.time() + seconds
         question = Question(network)
         found: list[Found] = []
-        while loop.time() < end:
+        # Counted, as on a machine that is busy much time may pass in which nobody is heard.
+        looks = round(seconds / POLL)
+        while looks > 0:
+            looks -= 1
             question.ask_if_due(*questions_about(network, name))
             await asyncio.sleep(POLL)
             answers = machines(network, name)
             if answers and not found:
                 # Once more: who answers before he is asked must not be the only one.
                 question.ask(*questions_about(network, name))
-                end = min(end, loop.time()) + AFTERTIME
+                looks = round(AFTERTIME / POLL)
             found = answers
         return found
