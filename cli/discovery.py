@@ -19,8 +19,9 @@ SEARCH_TIME = 4.0
 CHECK_TIME = 0.7
 """Seconds to look for somebody else with the number before taking it."""
 
-AFTERTIME = 0.6
-"""Seconds to go on after the first answer, so that a second one is seen."""
+AFTERTIME = 1.3
+"""Seconds to go on after the first answer, so that a second one is seen: who has answered within
+the last second waits until it is over (RFC 6762, section 6)."""
 
 
 class NumberTaken(Exception):

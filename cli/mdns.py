@@ -62,7 +62,7 @@ async def local_network(interfaces: list[str] | None) -> AsyncIterator[AsyncZero
     """``interfaces`` -- addresses of those to use; all that lead to the network if there are
     none. Raises NoDiscovery.
     """
-    from zeroconf import InterfaceChoice  # noqa: PLC0415 -- starting other commands is quicker so
+    from zeroconf import Error, InterfaceChoice  # noqa: PLC0415 -- other commands start quicker so
     from zeroconf.asyncio import AsyncZeroconf  # noqa: PLC0415
 
     try:
@@ -70,6 +70,10 @@ async def local_network(interfaces: list[str] | None) -> AsyncIterator[AsyncZero
     except (OSError, RuntimeError) as error:
         raise NoDiscovery(getattr(error, "strerror", None) or str(error)) from None
     try:
+        try:
+            await network.zeroconf.async_wait_for_start()  # What is sent before goes nowhere.
+        except Error as error:
+            raise NoDiscovery(str(error)) from None
         yield network
     finally:
         await asyncio.shield(network.async_close())

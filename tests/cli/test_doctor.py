@@ -260,6 +260,12 @@ def port(number: int) -> Check:
     return asyncio.run(check_network.check_port(number))
 
 
+def unused() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+    return number
+
+
 def test_a_port_is_free_or_somebody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = server.getsockname()[1]
@@ -270,7 +276,8 @@ def test_a_port_is_free_or_somebody_has_it(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(psutil, "net_connections", denied)
         monkeypatch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
         assert "a program of another user" in port(number).text
-    assert port(number).state == "ok"
+    # The number of any of them may be somebody else's by now.
+    assert "ok" in {port(unused()).state for _ in range(5)}
 
 
 def denied(_: str) -> Any:
