@@ -179,9 +179,10 @@ def read_file() -> dict[str, Any]:
     path = home() / CONFIG_FILE
     try:
         # O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
-        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(number, "rb") as file:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
+        with open(
+            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+        ) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise CliError(f"{path} is not a plain file", Exit.FILES)
             data = file.read(MAX_CONFIG_SIZE + 1)
     except (FileNotFoundError, NotADirectoryError):
