@@ -65,7 +65,7 @@ def keep_night(tests: list[dict[str, Any]]) -> None:
     """What a night's run counted, for the table of what takes longer."""
     night = {
         "name": "what only nights run",
-        "command": "pytest -q -n 2 --nightly -m nightly --record FILE",
+        "command": "pytest -q -n 2 --nightly -m nightly -o timeout=7200 --record FILE",
         "commit": commit(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "seconds": sum(test["seconds"] for test in tests),
