@@ -130,4 +130,6 @@ def _through_channels(runner: asyncio.Runner, message: bytes) -> Operation:
         await receiver.receive()
         await asyncio.sleep(0)  # What the tasks of both do after it is counted with it.
 
-    return lambda: runner.run(move())
+    # Not by the runner, which for each coroutine puts a handler in the place of Ctrl-C's.
+    loop = runner.get_loop()
+    return lambda: loop.run_until_complete(move())
