@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "attack(row): evidence for this row of attacks.toml")
     config.addinivalue_line("markers", "nightly: takes minutes or hours; only with --nightly")
     config.addinivalue_line("markers", "slow: takes more than 5 s; not in the quick tier")
+    config.addinivalue_line("markers", "virtual_time: waits for nothing outside of its loop")
     config.stash[FIGURES] = []
     config.stash[ROWS] = {}
 

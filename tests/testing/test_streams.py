@@ -20,6 +20,8 @@ from e2ee.testing.attacker import Faults, Piece, Script, Side, cut, drop, flip
 from e2ee.testing.streams import new_streams, open_channels
 from e2ee.transport import Channel, Timeouts
 
+pytestmark = pytest.mark.virtual_time
+
 RECORDS = 2
 """The number of the initiator's first piece with records."""
 

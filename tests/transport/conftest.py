@@ -1,4 +1,8 @@
-"""Tests in this folder may be coroutine functions; each gets a loop that it must leave clean."""
+"""Tests in this folder may be coroutine functions; each gets a loop that it must leave clean.
+
+With the mark ``virtual_time``, which is for those that wait for nothing outside of their loop, it
+is one whose time passes at once.
+"""
 
 import asyncio
 import gc
@@ -8,14 +12,20 @@ from typing import Any
 
 import pytest
 
+from tests.virtual_time import VirtualTime
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
+    kind = VirtualTime if pyfuncitem.get_closest_marker("virtual_time") else None
     try:
-        asyncio.run(_cleanly(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})))
+        with asyncio.Runner(loop_factory=kind) as runner:
+            runner.run(
+                _cleanly(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+            )
     except BaseException:
         # What a failure left open is told of now, in this test and not in a later one.
         gc.collect()

@@ -14,6 +14,8 @@ from e2ee.errors import E2EEError, UnexpectedPeer
 from e2ee.transport import Channel
 from e2ee.transport.memory import MemoryStream, pair
 
+pytestmark = pytest.mark.virtual_time
+
 ALICE, BOB, OTHER = (Identity.generate() for _ in range(3))
 
 
