@@ -288,6 +288,8 @@ class Opening(Uncopyable):
             step_bytes = bytes(self._buffer)
             self._buffer.clear()
             del self._steps[0]
+            if step is not ANSWER:
+                self._own_words = b""  # It was no reflection, and what fails later may cost a code.
             try:
                 step.act(self, step_bytes)
             except ProtocolError as error:

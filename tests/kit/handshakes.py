@@ -228,6 +228,15 @@ def _replayed_and_reflected() -> Iterator[Case]:
     yield stage.finished(
         "handshake/code_initiator_own_share", "Our own share and commitment come back.", "7.5"
     )
+    stage = Stage("initiator", CODE)
+    own = stage.sent
+    stage.give()
+    stage.give(own[8:] + _junk(len(stage.take()) - len(own[8:])), fail="new-code-needed")
+    yield stage.finished(
+        "handshake/code_initiator_message_2_reflected",
+        "Message 2 begins with the bytes that followed our hello.",
+        "4.5",
+    )
 
 
 def _junk(size: int) -> bytes:
