@@ -119,6 +119,8 @@ class Conversation:
         self._restarted = False
         self._out_stream = b""
         """The stream of ours that was sent on this channel."""
+        self._crossing = range(0)
+        """Texts of the one before that, for which receipts may be on their way."""
         self._stream: bytes | None = None
         self._received = self._shown = self._kept = 0
         """Texts of the peer's stream, by their numbers: come in, shown, and durably so."""
@@ -144,6 +146,7 @@ class Conversation:
         """There is a new one, which was begun here or on another channel."""
         self._restarted = True
         self._out = _Out.ASKED
+        self._crossing = range(self._confirmed + 1, self._sent + 1)
         self._send_stream()
 
     @property
@@ -227,18 +230,23 @@ class Conversation:
         return self._confirm(received)
 
     def _receive_receipt(self, up_to: int) -> TextsDelivered | None:
+        if self._out is _Out.ASKED and up_to in self._crossing:
+            self._crossing = range(up_to + 1, self._crossing.stop)
+            return None
         if not self._confirmed < up_to <= self._sent:
             raise UnexpectedMessage("the peer confirmed what was not said, or twice")
         return self._confirm(up_to)
 
     def _confirm(self, up_to: int) -> TextsDelivered | None:
-        # On another channel a new stream may have begun, whose numbers stand for other texts.
-        if up_to <= self._confirmed or self._journal.stream != self._out_stream:
+        if up_to <= self._confirmed:
             return None
         ids = range(self._confirmed + 1, up_to + 1)
-        self._journal.confirm(up_to)
+        # On another channel a new stream may have begun, whose numbers stand for other texts.
+        current = self._journal.stream == self._out_stream
+        if current:
+            self._journal.confirm(up_to)
         self._confirmed = up_to
-        return TextsDelivered(ids)
+        return TextsDelivered(ids) if current else None
 
     def shown(self, text: TextReceived) -> None:
         """This text has been shown, and all before it: it will be confirmed."""

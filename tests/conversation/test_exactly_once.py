@@ -264,6 +264,28 @@ def test_a_stream_that_another_channel_began_is_sent_before_its_texts() -> None:
     assert bodies == [Text(id=1, body="one"), Text(id=2, body="two")]
 
 
+def test_receipts_that_cross_a_new_stream_confirm_nothing_and_come_once() -> None:
+    conversation, journal = opened()
+    for body in "abc":
+        say(journal, body)
+    conversation.receive(encode(Resume(received=0)))
+    for _ in "abc":
+        conversation.next_message()
+    journal.restart()
+    assert conversation.receive(encode(Receipt(id=1))) is None
+    with pytest.raises(UnexpectedMessage):
+        conversation.receive(encode(Receipt(id=1)))
+    assert conversation.next_message() == encode(Stream(id=journal.stream, first=1))
+    assert conversation.receive(encode(Receipt(id=2))) is None
+    for again in (2, 4):
+        with pytest.raises(UnexpectedMessage):
+            conversation.receive(encode(Receipt(id=again)))
+    conversation.receive(encode(Resume(received=0)))
+    assert journal.count_unconfirmed() == 3
+    with pytest.raises(UnexpectedMessage):
+        conversation.receive(encode(Receipt(id=3)))
+
+
 def test_an_answer_about_a_stream_that_is_no_more_makes_no_other() -> None:
     conversation, journal = opened()
     journal.restart()
@@ -299,6 +321,7 @@ def test_a_peer_cannot_have_streams_made_anew_for_ever() -> None:
         ([encode(Resume(received=0))], encode(Resume(received=0))),
         ([encode(Resume(received=0))], encode(Receipt(id=1))),
         ([], encode(Receipt(id=1))),
+        ([encode(Resume(received=9))], encode(Receipt(id=1))),
         ([encode(Leave())], stream()),
         ([], b'{"kind":"hello","purposes":["chat"]}'),
         ([], b'{"kind":"end"}'),

@@ -41,13 +41,14 @@ def in_state(own: str, peers: str) -> Conversation:
     conversation = Conversation(journal)
     if own != "IDLE":
         conversation.begin()
-    if own == "AGAIN":
-        conversation.receive(encode(Resume(received=TEXTS + 1)))
-    if own == "READY":
+    if own in {"AGAIN", "READY"}:
         conversation.receive(encode(Resume(received=1)))
     for number in range({"NONE": 0, "FIRST": 1, "SECOND": 2, "LEFT": 1}[peers]):
         conversation.receive(encode(Stream(id=bytes([number]) * 16, first=5)))
     sent(conversation)
+    if own == "AGAIN":
+        journal.restart()
+        sent(conversation)
     if peers == "LEFT":
         conversation.receive(encode(Leave()))
     assert states(conversation) == (own, peers)
