@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
@@ -162,6 +162,12 @@ Control: TypeAlias = (
 FileMessage: TypeAlias = Control | Chunk
 _CONTROL: TypeAdapter[Control] = TypeAdapter(Annotated[Control, Field(discriminator="kind")])
 
+# A kind that is not known is no message about files, whatever it is called: SPEC.md section 11.1.
+_BEGINNINGS = (
+    bytes([_CHUNK_MARK]),
+    *(f'{{"kind":"{m.model_fields["kind"].default}"'.encode() for m in get_args(Control)),
+)
+
 
 def order(path: tuple[str, ...]) -> tuple[bytes, ...]:
     """What the files of a folder are sorted by."""
@@ -170,7 +176,7 @@ def order(path: tuple[str, ...]) -> tuple[bytes, ...]:
 
 def is_file_message(message: bytes) -> bool:
     """Whether this application message is about files, and not another part's of the program."""
-    return message.startswith((bytes([_CHUNK_MARK]), b'{"kind":"file_', b'{"kind":"folder_'))
+    return message.startswith(_BEGINNINGS)
 
 
 def encode_chunk(transfer: bytes, offset: int, data: memoryview) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from e2ee.conversation import Conversation
 from e2ee.errors import MalformedMessage, OverLimit, ProtocolError, UnexpectedMessage, UsageError
 from e2ee.file_events import Aborted, Accepted, Finished, MemberOffered, Offered, Received, Started
 from e2ee.file_messages import (
@@ -40,7 +41,8 @@ from e2ee.file_states import (
     State,
 )
 from e2ee.file_transfer import FileTransfers
-from e2ee.messages import encode
+from e2ee.journal import MemoryJournal
+from e2ee.messages import Unsupported, encode
 from e2ee.primitives import RunningHash
 
 ID, OTHER = b"i" * 16, b"o" * 16
@@ -604,8 +606,16 @@ def test_no_bytes_do_anything_but_be_refused(data: bytes) -> None:
 def test_which_messages_are_about_files() -> None:
     for _, message in inputs(Part.SENT_FILE, State.OFFERED, ID):
         assert is_file_message(message)
+    assert is_file_message(b'{"kind":"file_done"')  # And malformed.
     for other in (b'{"kind":"text","id":1,"body":"x"}', b"", b"{", b"\x02"):
         assert not is_file_message(other)
+
+
+def test_a_kind_that_is_not_known_is_left_to_the_chat_whatever_it_is_called() -> None:
+    for kind in ("file_preview", "file_", "folder_", "file_offers"):
+        message = f'{{"kind":"{kind}","x":1}}'.encode()
+        assert not is_file_message(message)
+        assert Conversation(MemoryJournal()).receive(message) == Unsupported(kind, message)
 
 
 def test_calls_that_cannot_be() -> None:
