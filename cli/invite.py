@@ -204,7 +204,7 @@ def parse_lifetime(text: str) -> float:
 
 def list_links(book: Book, output: Output) -> None:
     """Show the links that are pending."""
-    now = time.time()
+    now = int(time.time())
     for pending in book.read().invitations:
         state = "expired" if now > pending.expires else "pending"
         short = pending.nonce.hex()[:8]

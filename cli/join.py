@@ -58,7 +58,7 @@ async def join(
     name = name and contacts.free_name(name)
     given = None if at is None else [parse_address(at)]
     invitation = await _invitation(code, by_link=by_link, file=file, output=output)
-    if isinstance(invitation, Link) and time.time() > invitation.expires:
+    if isinstance(invitation, Link) and int(time.time()) > invitation.expires:
         raise CliError(
             f"the link has expired on {day(invitation.expires)}; ask for a new one, and see "
             "whether both clocks are right",

@@ -51,7 +51,7 @@ class PendingLinks:
 
     def psk(self, lookup_id: bytes) -> bytes | None:
         pending = self._find(lookup_id)
-        if pending is None or time.time() > pending.expires:
+        if pending is None or int(time.time()) > pending.expires:
             return None
         return psk_of(_secret(self._book.identity, pending.nonce))
 

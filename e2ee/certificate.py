@@ -89,7 +89,7 @@ def verify_payload(payload: HandshakePayload, *, static_key: bytes, now: float |
         raise CertificateError("the peer's certificate is forged: its signature is wrong") from None
     if not hmac.compare_digest(certificate.static_key, static_key):
         raise CertificateError("the peer's certificate is for another device key")
-    if now is not None and not certificate.not_before <= now <= certificate.not_after:
+    if now is not None and not certificate.not_before <= now < certificate.not_after + 1:
         raise CertificateError(
             "the peer's certificate is expired or not yet valid; are both clocks right?"
         )

@@ -442,7 +442,7 @@ class ContactBook:
 
     def invite(self, pending: PendingInvitation, now: float) -> None:
         """Add a link; those that have expired go. Raises OverLimit, NameRefused."""
-        current = {n: known for n, known in self._invitations.items() if now <= known.expires}
+        current = {n: known for n, known in self._invitations.items() if now < known.expires + 1}
         if len(current) >= MAX_INVITATIONS:
             raise OverLimit(f"{MAX_INVITATIONS} links are pending already; revoke some")
         if pending.name:
@@ -452,7 +452,7 @@ class ContactBook:
     def take_invitation(self, nonce: bytes, now: float) -> PendingInvitation | None:
         """The link, once, if it was still good; it is used from then on."""
         pending = self._invitations.pop(nonce, None)
-        return pending if pending is not None and now <= pending.expires else None
+        return pending if pending is not None and now < pending.expires + 1 else None
 
     def revoke_invitation(self, nonce: bytes) -> bool:
         """Whether there was one."""

@@ -263,7 +263,7 @@ def test_an_invitation_is_taken_once_and_not_after_its_end() -> None:
     book = ContactBook()
     book.invite(invitation(1), 0)
     book.invite(invitation(2), 0)
-    assert book.take_invitation(bytes(15) + b"\1", 10) == invitation(1)
+    assert book.take_invitation(bytes(15) + b"\1", 10.9) == invitation(1)
     assert book.take_invitation(bytes(15) + b"\1", 10) is None
     assert book.take_invitation(bytes(15) + b"\2", 11) is None
     assert book.take_invitation(bytes(16), 0) is None
@@ -277,7 +277,7 @@ def test_there_is_room_for_a_hundred_and_those_that_expired_make_room() -> None:
     for number in range(MAX_INVITATIONS):
         book.invite(invitation(number), 0)
     with pytest.raises(OverLimit):
-        book.invite(invitation(1000), 10)
+        book.invite(invitation(1000), 10.9)
     book.invite(invitation(1000, expires=99), 11)
     assert len(book.invitations) == 1
 

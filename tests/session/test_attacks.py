@@ -499,11 +499,12 @@ def test_a_certificate_holds_from_its_first_second_to_its_last(
         not_after=not_after,
     )
     for attack in (answer_to_initiator, open_to_responder):
-        if accepted:
-            attack(device, padded, now=NOW)
-        else:
-            with pytest.raises(CertificateError, match="expired or not yet valid"):
-                attack(device, padded, now=NOW)
+        for now in (NOW, NOW + 0.9):
+            if accepted:
+                attack(device, padded, now=now)
+            else:
+                with pytest.raises(CertificateError, match="expired or not yet valid"):
+                    attack(device, padded, now=now)
         attack(device, padded, now=None)
 
 
