@@ -299,6 +299,10 @@ class Conversation:
             self._page.extend(self._journal.unconfirmed(self._sent, PAGE))
         if not self._page or self._page[0].id > self._last:
             return None
+        if self._page[0].id > self._sent + 1:
+            # Those between were confirmed on another channel, and here the peer waits for them.
+            self._send_stream_again()
+            return self._control.popleft()
         text = self._page.popleft()
         self._sent = text.id
         return encode(Text(id=text.id, body=text.body))
