@@ -240,13 +240,15 @@ class Conversation:
     def _confirm(self, up_to: int) -> TextsDelivered | None:
         if up_to <= self._confirmed:
             return None
-        ids = range(self._confirmed + 1, up_to + 1)
-        # On another channel a new stream may have begun, whose numbers stand for other texts.
-        current = self._journal.stream == self._out_stream
-        if current:
+        # On another channel a new stream may have begun, whose numbers stand for other texts, or
+        # some have been confirmed.
+        ids = range(0)
+        if self._journal.stream == self._out_stream:
+            ids = range(self._journal.first_kept(), up_to + 1)
+        if ids:
             self._journal.confirm(up_to)
         self._confirmed = up_to
-        return TextsDelivered(ids) if current else None
+        return TextsDelivered(ids) if ids else None
 
     def shown(self, text: TextReceived) -> None:
         """This text has been shown, and all before it: it will be confirmed."""

@@ -286,6 +286,21 @@ def test_receipts_that_cross_a_new_stream_confirm_nothing_and_come_once() -> Non
         conversation.receive(encode(Receipt(id=3)))
 
 
+def test_what_another_channel_has_told_as_delivered_is_not_told_again() -> None:
+    old, journal = opened()
+    for body in "abc":
+        say(journal, body)
+    old.receive(encode(Resume(received=0)))
+    for _ in "abc":
+        old.next_message()
+    new = Conversation(journal)
+    new.begin()
+    assert old.receive(encode(Receipt(id=2))) == TextsDelivered(range(1, 3))
+    assert new.receive(encode(Resume(received=2))) is None
+    assert old.receive(encode(Receipt(id=3))) == TextsDelivered(range(3, 4))
+    assert new.next_message() == encode(Stream(id=journal.stream, first=1))
+
+
 def test_an_answer_about_a_stream_that_is_no_more_makes_no_other() -> None:
     conversation, journal = opened()
     journal.restart()
