@@ -210,7 +210,9 @@ def test_trust_takes_one_new_identity_and_begins_anew() -> None:
     book = ContactBook()
     bob = book.meet(peer(0), "code", 5, address=("host", 1), name="bob")
     book.admit(peer(0), 7, 5)
+    book.block("bob")
     new = book.trust("bob", KEYS[1], 9)
+    assert new.blocked
     assert (new.name, new.identity, new.grade) == ("bob", KEYS[1], Grade.SEEN)
     assert new.devices == ()
     assert new.addresses == bob.addresses

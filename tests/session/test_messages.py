@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from e2ee import messages
+from e2ee import Limits, messages
 from e2ee.errors import MalformedMessage
 from e2ee.messages import (
     MAX_TEXT_LENGTH,
@@ -44,6 +44,7 @@ from e2ee.messages import (
     decode_control,
     encode,
 )
+from tests.specification import SPEC
 
 EXAMPLES: dict[type[WireModel], WireModel] = {
     Certificate: Certificate(
@@ -408,6 +409,12 @@ def test_the_limit_of_a_text_counts_bytes_and_not_characters(
         f"limits in bytes: a text of {MAX_TEXT_LENGTH:,} bytes taken, one of 1 more refused, of "
         f"{width}-byte characters"
     )
+
+
+def test_the_longest_text_has_the_length_that_is_published_and_fits_into_a_message() -> None:
+    longest = len(encode(Text(id=2**53 - 1, body="\x01" * MAX_TEXT_LENGTH)))
+    assert f"with {longest:,} bytes: for a chat" in SPEC.read_text()
+    assert longest <= Limits().max_message_size
 
 
 @pytest.mark.parametrize(
