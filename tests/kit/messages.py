@@ -154,6 +154,7 @@ _GOOD_CHAT: list[tuple[str, bytes | str, str]] = [
     ("end", '{"kind":"end"}', "end"),
     ("written", '{"kind":"written"}', "written"),
     ("unknown", '{"kind":"dance"}', "unsupported dance"),
+    ("unknown_of_files", '{"kind":"file_move",' + T + "}", "unsupported file_move"),
     ("unknown_not_json", '{"kind":"x-1._",\xff', "unsupported x-1._"),
     ("unknown_of_32", '{"kind":"' + "a" * 32 + '"}', f"unsupported {'a' * 32}"),
 ]
@@ -278,6 +279,7 @@ _BAD_PIPE: dict[str, bytes | str] = {
 _UNEXPECTED_PIPE: dict[str, bytes | str] = {
     "text": '{"kind":"text","id":1,"body":"a"}',
     "hello": '{"kind":"hello","purposes":["pipe"]}',
+    "unknown": '{"kind":"dance"}',
     "receipt": '{"kind":"receipt","id":1}',
 }
 
