@@ -355,6 +355,14 @@ def _admission() -> Iterator[Case]:
             "A message 1 that cannot be read is answered with a suite of a meeting.",
             "4.3",
         )
+        late = {"now": str(NOW + 400 * DAY)}
+        stage = Stage("responder", KNOWN, accepts=accepts, settings=late)
+        stage.give(fail="bad-certificate")
+        yield stage.finished(
+            f"handshake/known_responder_expired_certificate_{word}",
+            "The caller's certificate has expired, and whatever is wrong has one answer.",
+            "4.3",
+        )
         stage = Stage("responder", KNOWN, accepts=accepts, responder_static=secret("old device"))
         stage.give(fail="decryption-failed")
         yield stage.finished(
