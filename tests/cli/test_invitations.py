@@ -15,6 +15,8 @@ import pytest
 
 from e2ee import Identity
 from e2ee.invitation import Link, SpokenCode
+from e2ee_cli import links
+from e2ee_cli.book import Book
 
 HERE = ("--host", "127.0.0.1", "--port", "0")
 
@@ -226,6 +228,23 @@ def test_an_expired_link_is_refused_by_who_joins_and_by_who_invites(
     assert code == 7
     assert "expired" in err
     assert "clocks" in err
+
+
+@pytest.mark.parametrize(("after", "is_good"), [(-1, True), (0.9, True), (1, False)])
+def test_a_link_is_good_to_the_end_of_its_last_second(
+    after: float, is_good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2EE_HOME", str(tmp_path))
+    book = Book(Identity.generate())
+    monkeypatch.setattr(links.time, "time", lambda: 1_000.0)
+    link, pending = links.new_link(book, [("127.0.0.1", 1)], lifetime=60, name="")
+    assert link.expires == pending.expires == 1_060
+    monkeypatch.setattr(links.time, "time", lambda: 1_060 + after)
+    found = links.PendingLinks(book)
+    assert (found.psk(link.lookup_id) == link.psk) is is_good
+    assert found.take(link.lookup_id) is is_good
+    assert not found.take(link.lookup_id)
+    assert found.psk(link.lookup_id) is None
 
 
 def test_links_are_listed_and_revoked(e2ee: Any) -> None:
