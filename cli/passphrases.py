@@ -50,9 +50,17 @@ def ask_passphrase(prompt: str, instead: str) -> str:
         with _stoppable(prompt):
             return getpass.getpass(prompt)
     except EOFError:
+        _end_row()
         raise CliError("no passphrase was given", Exit.IN_USE) from None
     except UnicodeDecodeError:
+        _end_row()
         raise CliError("what was typed is not text in this terminal", Exit.USAGE) from None
+
+
+def _end_row() -> None:
+    """The terminal has not shown what ended the question, and the cursor is still behind it."""
+    with contextlib.suppress(OSError), open("/dev/tty", "wb", 0) as terminal:
+        terminal.write(b"\n")
 
 
 @contextlib.contextmanager

@@ -344,7 +344,8 @@ def test_leaving_the_question_is_an_error_of_one_line(ids: Id, terminal: Any) ->
     child.expect_exact("Passphrase: ")
     child.waitnoecho()
     child.sendeof()
-    child.expect("e2ee: no passphrase was given")
+    child.expect_exact("\r\ne2ee: no passphrase was given")
+    assert child.before == ""
     assert ended(child) == 8
 
 
@@ -398,7 +399,7 @@ def test_bytes_that_are_no_text_are_an_error_of_one_line(ids: Id, e2ee: Any) -> 
     child.send(b"\xff\xfe\n")
     child.expect(pexpect.EOF)
     child.close()
-    assert b"e2ee: " in child.before
+    assert child.before.startswith(b"\r\ne2ee: ")
     assert b"inside the program" not in child.before
     assert child.exitstatus == 2
 
