@@ -471,7 +471,8 @@ def main() -> NoReturn:
         called = "e2ee" if context is None else context.command_path
         # It may have several lines, say the class of an error, and name what was typed.
         text = clean(" ".join(error.format_message().split())).replace("Value error, ", "")
-        message = f"{text.rstrip('.')}; see {called} --help"
+        end = " See" if text.endswith("?") else "; see"
+        message = f"{text.rstrip('.')}{end} {called} --help"
         report(output, message, code, type(error).__name__)
     except CliError as error:
         code = error.code

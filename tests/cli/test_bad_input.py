@@ -41,7 +41,7 @@ import pytest
         (["join", "1-acrobat-velcro-sugar", "--file", "x"], 2, "a code and --file exclude each"),
         (["join", "--at", "a b"], 2, "is not an address"),
         (["id", "export", "--output", ""], 10, "is not the name of a file"),
-        (["conect"], 2, "No such command"),
+        (["conect"], 2, "No such command 'conect'. Did you mean 'connect', 'contact'? See e2ee"),
         (["listen", "--port", "99999"], 2, "port"),
         (["listen", "--port", "0", "--host", "nonexistent.invalid"], 4, "cannot be resolved"),
         (["listen", "--port", "0", "--host", "203.0.113.9"], 4, "cannot listen"),
