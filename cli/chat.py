@@ -299,7 +299,7 @@ class Chat:
             self.view.note(
                 "busy",
                 f"(Another e2ee of yours is talking to {contact.name}; what you write here is not "
-                "kept\nwhen this one ends.)",
+                "kept when this one ends.)",
                 name=contact.name,
             )
             return MemoryJournal()

@@ -95,3 +95,18 @@ def test_a_mistyped_command_is_not_said(bob: Any, e2ee: Any) -> None:
     bob.send("/quit\r")
     bob.wait()
     assert bob.exitstatus == 0
+
+
+def test_who_already_talks_to_somebody_is_told_that_nothing_more_is_kept(
+    bob: Any, e2ee: Any
+) -> None:
+    first, _ = arrive(bob, e2ee, "alice")
+    code, _, err = e2ee.run("connect", bob.address, person="alice")
+    assert code == 0
+    assert re.search(
+        r"^\(Another e2ee of yours is talking to \S+; what you write here is not kept"
+        r" when this one ends\.\)$",
+        err,
+        re.MULTILINE,
+    )
+    assert e2ee.finish(first, b"")[0] == 0
