@@ -45,6 +45,10 @@ def read_private(path: Path, max_size: int, error: type[FileError]) -> bytes:
             os.close(fd)
     except FileNotFoundError:
         raise error(f"{path} does not exist") from None
+    except PermissionError as failure:
+        raise error(
+            f"{path} cannot be read: {failure.strerror}; make it yours again: chown, chmod 600"
+        ) from None
     except OSError as failure:
         raise error(f"{path} cannot be read: {failure.strerror}") from None
     if len(data) > max_size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import json
 import os
@@ -188,6 +189,25 @@ def test_each_fault_of_the_files_is_found(
     shown = check.text + check.way
     assert shown.isprintable(), "one line, and no control character"
     assert everything_in(home) == before
+
+
+@pytest.mark.parametrize("name", ["identity", "contacts"])
+def test_for_a_file_of_another_user_no_backup_is_asked_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    opened = os.open
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == home / name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    check = files()[name]
+    assert (check.state, check.code) == ("problem", Exit.FILES)
+    assert "Permission denied" in check.text
+    assert "chown" in check.way
+    assert "backup" not in check.way
 
 
 def test_a_profile_that_has_no_such_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
