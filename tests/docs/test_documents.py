@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from e2ee.testing import strategies
 from e2ee_cli.exits import Exit
 
 ROOT = Path(__file__).parent.parent.parent
@@ -84,6 +86,20 @@ def test_the_tests_of_the_page_on_testing_run(tmp_path: Path) -> None:
     [ran] = re.findall(r"=== (\d+) passed in", run.stdout)
     # Each, some with several seeds, and the machine.
     assert int(ran) > len(re.findall("(?m)^def test_", program)) > 8
+
+
+def test_the_page_on_testing_names_each_strategy_and_no_other() -> None:
+    page = (ROOT / "docs/testing-your-program.md").read_text()
+    there = {
+        name
+        for name, value in vars(strategies).items()
+        if inspect.isfunction(value)
+        and value.__module__ == strategies.__name__
+        and not name.startswith("_")
+    }
+    assert {name for name in there if f"`{name}(" in page} == there
+    assert set(re.findall(r"\bstrategies\.(\w+)\(", page)) <= there
+    assert "strategies.st" not in page  # What a module imports is not what it offers.
 
 
 def test_the_script_of_the_readme_runs(tmp_path: Path) -> None:
