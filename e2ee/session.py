@@ -488,7 +488,7 @@ def _check_kinds(*values: tuple[object, type]) -> None:
     for value, kind in values:
         if not isinstance(value, kind):
             # Not the value: what was given in an identity's place may be a key.
-            raise UsageError(f"a {kind.__name__} is needed here, not {type(value).__name__}")
+            raise UsageError(f"{kind.__name__} is needed here, not {type(value).__name__}")
 
 
 def _not_a_length(value: object) -> UsageError:

@@ -86,6 +86,8 @@ def test_the_kind_of_what_is_wrong_is_named() -> None:
         Session.initiator(ALICE, now="2026-11-29")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"not bool$"):
         Session.responder(BOB, admit=True)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"^Identity is needed here, not str$"):
+        Session.responder("bob")  # type: ignore[arg-type]
 
 
 def test_the_right_things_are_taken_all_the_same() -> None:
