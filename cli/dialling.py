@@ -25,7 +25,7 @@ from .chat import TIMEOUTS
 from .clean import quoted
 from .encounter import Encounter, meet
 from .exits import CliError, Exit
-from .finding import first_to_answer, stream_to
+from .finding import CONNECT, Caller, first_to_answer, stream_to
 from .output import Silent
 from .profile import Profile
 from .refusals import changed_identity
@@ -39,12 +39,13 @@ async def call(
     quietly: bool = False,
     padding: Padding = Padding.CHAT,
     search: bool = True,
+    caller: Caller = CONNECT,
 ) -> Encounter:
     """Find out who is to answer and where, and call them; ``target`` and ``peer`` as for connect.
 
     ``quietly`` -- without telling the user. ``search`` -- look for a contact on this network too,
-    where they answer at no known address. Raises CliError, NoSuchContact, ConnectFailed,
-    TrustRefused, and what opening a channel raises.
+    where they answer at no known address. ``caller`` -- on behalf of which command. Raises
+    CliError, NoSuchContact, ConnectFailed, TrustRefused, and what opening a channel raises.
     """
     if quietly:
         profile = replace(profile, output=Silent())
@@ -75,7 +76,7 @@ async def call(
             raise NameUnknown(f"no contact is called {quoted(target)}, and {error}") from None
     else:
         assert sought is not None
-        channel, address = await first_to_answer(sought, dial, output, search=search)
+        channel, address = await first_to_answer(sought, dial, output, search=search, caller=caller)
     return meet(
         profile,
         channel,

@@ -111,7 +111,7 @@ _ADVICE: tuple[tuple[type[Exception], Callable[[Any], str]], ...] = (
         OwnIdentity,
         lambda _: "to try both ends on one machine, start one of them with another E2EE_HOME",
     ),
-    (ConnectFailed, lambda _: "is this the address that `e2ee listen` printed there?"),
+    (ConnectFailed, lambda _: "is this the address that was printed there?"),
     (AddressInUse, lambda _: "choose another with --port, or --port 0 for any free one"),
     (
         UnexpectedPeer,

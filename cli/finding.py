@@ -18,6 +18,16 @@ from .output import Output
 from .ways import way
 
 
+class Caller(NamedTuple):
+    """A command that calls, and the one that answers it."""
+
+    words: tuple[str, ...]
+    answerer: str
+
+
+CONNECT = Caller(("connect",), "e2ee listen")
+
+
 class Place(NamedTuple):
     """``nearby`` -- found on this network, by a sign that anybody can repeat."""
 
@@ -79,6 +89,7 @@ async def first_to_answer(
     output: Output,
     *,
     search: bool = True,
+    caller: Caller = CONNECT,
 ) -> tuple[Channel, tuple[str, int]]:
     """The channel that ``call`` opens at the first place where it can, and that place.
 
@@ -96,11 +107,11 @@ async def first_to_answer(
                 if error.code not in {Exit.NETWORK, Exit.TRUST}:
                     raise
                 failures.append(_Failure(place, error))
-    raise _not_found(contact, failures)
+    raise _not_found(contact, failures, caller)
 
 
-def _not_found(contact: Contact, failures: list[_Failure]) -> CliError:
-    address = way("connect", "HOST:PORT", "--peer", contact.name)
+def _not_found(contact: Contact, failures: list[_Failure], caller: Caller) -> CliError:
+    address = way(*caller.words, "HOST:PORT", "--peer", contact.name)
     if not failures:
         return CliError(
             f"no address of {contact.name} is known, and nobody on this network shows themself as "
@@ -123,7 +134,7 @@ def _not_found(contact: Contact, failures: list[_Failure]) -> CliError:
         f"{contact.name} was not reached:{lines}\n"
         f"  on this network nobody {'else ' if failures[-1].place.nearby else ''}shows themself as "
         f"{contact.name}\n"
-        f"Do they run `e2ee listen`? With another address: {address}",
+        f"Do they run `{caller.answerer}`? With another address: {address}",
         exit_code(deepest),
         tried=tried,
     )

@@ -13,11 +13,14 @@ from .dialling import call, id_of
 from .door import sessions
 from .encounter import Encounter, announce
 from .exits import CliError, Exit, describe, exit_code
+from .finding import Caller
 from .links import PendingLinks
 from .piping import Pipe
 from .profile import Profile
 from .purpose import agree
 from .waiting import Waiting, addresses_of, plain_host
+
+JOIN = Caller(("pipe",), "e2ee pipe --listen")
 
 
 def check_usage(target: str | None, *, listen: bool, for_listening: Sequence[str]) -> None:
@@ -32,7 +35,7 @@ def check_usage(target: str | None, *, listen: bool, for_listening: Sequence[str
 
 async def pipe_to(profile: Profile, target: str, *, peer: str | None) -> None:
     """Join a pipe that waits; ``target`` and ``peer`` as for ``call``. Raises as ``Pipe.run``."""
-    encounter = await call(profile, target, peer=peer, padding=Padding.NONE)
+    encounter = await call(profile, target, peer=peer, padding=Padding.NONE, caller=JOIN)
     await _carry(encounter, profile, initiator=True)
 
 

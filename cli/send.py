@@ -17,6 +17,7 @@ from .dialling import call
 from .encounter import Encounter, announce
 from .exits import CliError, Exit
 from .file_desk import FileDesk
+from .finding import Caller
 from .outgoing_files import OutgoingFolder, outgoing
 from .profile import Profile
 from .progress import human_size
@@ -24,6 +25,8 @@ from .progress_line import ProgressLine
 from .purpose import agree
 from .threads import in_thread
 from .transfer import GO_ON, RETURN_TIMEOUT, Row
+
+SEND = Caller(("send", "FILE"), "e2ee receive")
 
 
 async def send(
@@ -35,8 +38,8 @@ async def send(
     found = [(path, await in_thread(lambda path=path: outgoing(path))) for path in paths]  # type: ignore[misc]
     for path, disk in found:
         if isinstance(disk, OutgoingFolder) and disk.links:
-            line.say("links", f"{clean(path)}: {disk.links} symbolic links are not sent", path=path)
-    encounter = await call(profile, target, peer=peer)
+            line.say("links", f"{clean(path)}: symbolic links, not sent: {disk.links}", path=path)
+    encounter = await call(profile, target, peer=peer, caller=SEND)
     contact = encounter.contact
     announce(encounter, profile)
     rows: list[Row] = []

@@ -21,6 +21,8 @@ from e2ee_cli import finding
 from e2ee_cli.exits import CliError, Exit
 from e2ee_cli.mdns import NoDiscovery
 from e2ee_cli.output import Output
+from e2ee_cli.pipe import JOIN
+from e2ee_cli.send import SEND
 
 OUTPUT = Output(as_json=True)
 CHANNEL = cast(Channel, object())
@@ -191,3 +193,27 @@ def test_the_network_is_not_asked_while_places_are_left(
     looked: Callable[..., Any] = pytest.fail
     monkeypatch.setattr(finding, "look", looked)
     assert first(bob(("a", 1)), Calls(a=None)) == (CHANNEL, ("a", 1))
+
+
+@pytest.mark.parametrize(
+    ("caller", "advice"),
+    [
+        (
+            finding.CONNECT,
+            "Do they run `e2ee listen`? With another address: e2ee connect HOST:PORT",
+        ),
+        (SEND, "Do they run `e2ee receive`? With another address: e2ee send FILE HOST:PORT"),
+        (JOIN, "Do they run `e2ee pipe --listen`? With another address: e2ee pipe HOST:PORT"),
+    ],
+)
+@pytest.mark.usefixtures("nearby")
+def test_the_way_forward_is_that_of_the_command_that_called(
+    caller: finding.Caller, advice: str
+) -> None:
+    calls = Calls(a=ConnectFailed("gone"))
+    with pytest.raises(CliError) as caught:
+        asyncio.run(finding.first_to_answer(bob(("a", 1)), calls, OUTPUT, caller=caller))
+    assert str(caught.value).splitlines()[-1] == f"{advice} --peer bob"
+    with pytest.raises(CliError) as caught:
+        asyncio.run(finding.first_to_answer(bob(), calls, OUTPUT, caller=caller))
+    assert str(caught.value).endswith(f"{advice.rpartition(': ')[2]} --peer bob")
