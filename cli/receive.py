@@ -50,6 +50,8 @@ async def receive(
         raise CliError(
             "nobody is at a terminal to be asked; --yes takes everything from contacts", Exit.USAGE
         )
+    if not await in_thread(lambda: os.path.lexists(folder)):
+        raise CliError(f"{quoted(folder)} does not exist; make the folder first", Exit.FILES)
     if not await in_thread(lambda: os.path.isdir(folder) and os.access(folder, os.W_OK)):
         raise CliError(f"{quoted(folder)} is no folder that may be written to", Exit.FILES)
     book, output = profile.book, profile.output

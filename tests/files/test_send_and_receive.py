@@ -128,6 +128,16 @@ def test_a_script_without_yes_is_told_so(pair: Any) -> None:
     assert "--yes" in events[-1]["message"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "text"), [("nowhere", "does not exist"), ("a file", "is no folder")]
+)
+def test_a_folder_that_cannot_be_one(pair: Any, folder: str, text: str) -> None:
+    (pair.folder / "a file").write_text("")
+    code, events = pair.finish(pair.start("bob", "receive", folder, "--yes", "--json"))
+    assert code == 10
+    assert text in events[-1]["message"]
+
+
 @pytest.mark.attack(94)
 def test_a_disk_that_is_full(pair: Any, figure: Callable[[str], None]) -> None:
     pair.meet()
