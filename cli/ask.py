@@ -5,6 +5,7 @@ Nothing that is asked here is ever taken from the command line or put into a his
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ from e2ee.invitation import CODE_WORDS, Link
 
 from .exits import CliError, Exit
 from .lines import STDIN, read_when_ready, unreadable
+from .output import Output
 from .threads import in_thread
 
 if TYPE_CHECKING:
@@ -70,12 +72,12 @@ def _complete(text: str) -> bool:
     return True
 
 
-async def line(prompt: str) -> str:
-    """One line of free text."""
-    return await (_ask(prompt) if os.isatty(STDIN) else in_thread(first_line))
+async def line(prompt: str, output: Output | None = None) -> str:
+    """One line of free text. What ``output`` says meanwhile stands above the question."""
+    return await (_ask(prompt, output) if os.isatty(STDIN) else in_thread(first_line))
 
 
-async def _ask(prompt: str, **options: Any) -> str:
+async def _ask(prompt: str, output: Output | None = None, **options: Any) -> str:
     """Ask on stderr. Raises CliError where the person stops or leaves."""
     # Imported late: it takes as long as all the rest of the program.
     from prompt_toolkit import PromptSession  # noqa: PLC0415
@@ -95,12 +97,25 @@ async def _ask(prompt: str, **options: Any) -> str:
         enable_suspend=True,
         **options,
     )
+
+    @contextlib.contextmanager
+    def above() -> Iterator[None]:
+        if session.app.is_running:
+            session.app.renderer.erase()
+        yield
+        session.app.invalidate()
+
+    if output is not None:
+        output.above = above
     try:
         answer = await session.prompt_async(prompt, handle_sigint=False)
     except KeyboardInterrupt:
         raise CliError("stopped by Ctrl-C", Exit.INTERRUPTED) from None
     except EOFError:
         raise CliError("nothing was given", Exit.USAGE) from None
+    finally:
+        if output is not None:
+            output.above = contextlib.nullcontext
     return answer.strip()
 
 

@@ -55,6 +55,8 @@ class Output:
         self.as_json = as_json
         self.elsewhere: Callable[[str], None] | None = None
         """Shows what there is to say while a screen has the terminal."""
+        self.above: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        """While something is said, a question that is open at the terminal is not there."""
         self._stderr_writer: threading.Thread | None = None
         self._terminal = os.isatty(STDOUT)
         self._pipe = stat.S_ISFIFO(os.fstat(STDOUT).st_mode)
@@ -92,7 +94,8 @@ class Output:
         """The result that a command was called for, on stdout. cli/events.py has the events."""
         self.tell_observers(event, **fields)
         text = _json(event, **fields) if self.as_json else _folded(event, human, STDOUT)
-        write_stdout((text + "\n").encode())
+        with self.above():
+            write_stdout((text + "\n").encode())
 
     def kept(self, label: str, body: str, **fields: Any) -> None:
         """A text of a chat that was kept, as a result on stdout. Raises as ``line``."""
@@ -118,9 +121,12 @@ class Output:
         text = _json(event, **fields) if self.as_json else _folded(event, human, STDERR)
         data = (text + "\n").encode(sys.stderr.encoding, "backslashreplace")
         if self._stderr_writer is None or not self._stderr_writer.is_alive():
-            self._stderr_writer = threading.Thread(target=_write_stderr, args=(data,), daemon=True)
-            self._stderr_writer.start()
-            self._stderr_writer.join(STDERR_PATIENCE)
+            with self.above():
+                self._stderr_writer = threading.Thread(
+                    target=_write_stderr, args=(data,), daemon=True
+                )
+                self._stderr_writer.start()
+                self._stderr_writer.join(STDERR_PATIENCE)
 
 
 class Silent(Output):

@@ -155,7 +155,9 @@ class _Taking:
             self._line.hidden = True
             try:
                 # It is one row: where the terminal broke it, the name could pose as the program.
-                answer = await ask.line(f"Take {fit(row.name, columns() // 2)}? [y/N] ")
+                answer = await ask.line(
+                    f"Take {fit(row.name, columns() // 2)}? [y/N] ", self._profile.output
+                )
             except CliError as error:
                 if error.code is not Exit.INTERRUPTED:
                     return False

@@ -107,6 +107,7 @@ PLACES = {
     "own_identity.py passphrase status": OWN,
     "own_identity.py rotate_device status": OWN,
     "own_identity.py show data": OWN,
+    "passphrases.py _end_row write": OWN,
     "passphrases.py _stoppable.ask_again write": OWN,
     "passphrases.py ask_passphrase getpass": OWN,
     "pipe.py wait_for_pipe status": OWN,

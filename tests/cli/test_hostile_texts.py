@@ -421,7 +421,7 @@ def people(monkeypatch: pytest.MonkeyPatch) -> list[Contact]:
 
     monkeypatch.setattr(who_is_nearby, "look", look)
 
-    async def answer(prompt: str) -> str:
+    async def answer(prompt: str, _: object = None) -> str:
         output.write_stdout(prompt.encode())
         return "y"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pexpect
+import pyte
 import pytest
 
 
@@ -56,6 +58,40 @@ def test_a_person_takes_one_file_and_not_another(pair: Any, terminal: Callable[.
     assert bob.exitstatus == 0
     assert pair.finish(alice)[0] == 6
     assert os.listdir(pair.inbox) == ["a_x1b[2J"]
+
+
+def shows(bob: Any, screen: pyte.Stream, end: str) -> None:
+    """Read until the screen ends with rows like these."""
+    seen = ""
+    while not re.search(rf"(?m)^{end}\Z", seen):
+        screen.feed(bob.read_nonblocking(4096, timeout=30))
+        assert screen.listener is not None
+        rows = [row.rstrip() for row in screen.listener.display]
+        seen = "\n".join(rows).rstrip()
+
+
+def test_what_is_said_while_a_person_is_asked_stands_above_the_question(
+    pair: Any, terminal: Callable[..., Any]
+) -> None:
+    for name in ("a", "b", "c"):
+        (pair.folder / name).write_text(name)
+    bob = terminal("bob", "receive", "in", "--host", "127.0.0.1", "--port", "0")
+    screen = pyte.Stream(pyte.Screen(100, 40))
+    alice = pair.send("a", "b", "c", listening(bob))
+    offers = "".join(rf"\S+ offers {name} \(1 B\)\n" for name in "abc")
+    shows(bob, screen, rf"{offers}Take a\? \[y/N\]")
+    bob.send("x")
+    shows(bob, screen, rf"{offers}Take a\? \[y/N\] x")
+    bob.send("\r")
+    shows(bob, screen, r"Take a\? \[y/N\] x\na was declined\nTake b\? \[y/N\]")
+    bob.send("y\r")
+    shows(bob, screen, r"Take b\? \[y/N\] y\nin/b\nTake c\? \[y/N\]")
+    bob.send("\r")
+    bob.expect(pexpect.EOF)
+    bob.close()
+    assert bob.exitstatus == 0
+    assert pair.finish(alice)[0] == 6
+    assert os.listdir(pair.inbox) == ["b"]
 
 
 @pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x04", 0)], ids=["Ctrl-C", "Ctrl-D"])
