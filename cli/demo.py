@@ -44,8 +44,8 @@ async def demo(*, wire: bool, output: Output) -> None:
     if wire:
         output.status(
             "legend",
-            'Behind "wire" stands what an eavesdropper sees: the handshake, then 274 bytes for\n'
-            "each line, and for each confirmation that one was shown.",
+            'Behind "wire" stands what an eavesdropper sees: the handshake, then 274 bytes\n'
+            "for each line, and for each confirmation that one was shown.",
         )
     now = time.time()
     session = Session.initiator(Identity.generate(now=now), now=now, padding=Padding.CHAT)

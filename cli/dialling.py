@@ -145,8 +145,8 @@ async def _shake_hands(stream: Stream, session: Session, address: tuple[str, int
     except (TransportError, Truncated) as error:
         raise CliError(
             f"no answer from {tcp.display_address(address)}: {error}.\n"
-            "If they listen to contacts only, they do not know this device: meet once while they\n"
-            "run `e2ee listen`.",
+            "If they listen to contacts only, they do not know this device: meet once while\n"
+            "they run `e2ee listen`.",
             Exit.NETWORK,
         ) from None
 

@@ -172,8 +172,8 @@ async def invite_by_link(
         later = way("listen", *([] if port == DEFAULT_PORT else ["--port", str(port)]))
         output.status(
             "inviting",
-            "Send this line to the other person, in a way that you trust: whoever has it first is\n"
-            f"let in, once, until {until}. There they run\n"
+            "Send this line to the other person, in a way that you trust: whoever has it\n"
+            f"first is let in, once, until {until}. There they run\n"
             "  e2ee join --link\n"
             f"and paste it. You may stop here, and wait later with: {later}",
             port=port,

@@ -156,7 +156,8 @@ def rotate_device(output: Output) -> None:
     Book(identity).change(lambda contacts: contacts.forget_calls())
     output.status(
         "rotated",
-        "This machine has a new device key; you are who you were. Start each `e2ee listen`\n"
-        "that runs now anew. Contacts whom you answer with `e2ee listen --known` have to\n"
-        "reach you once with `e2ee listen`, to learn the key.",
+        "This machine has a new device key; you are who you were. Start each\n"
+        "`e2ee listen` that runs now anew. Contacts whom you answer with\n"
+        "`e2ee listen --known` have to reach you once with `e2ee listen`, to learn the\n"
+        "key.",
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,29 @@ def test_every_event_of_the_program_is_in_the_table_and_every_row_is_used() -> N
         said |= set(re.findall(r'\.(?:status|note|say)\(\s*"(\w+)"', text))
         said |= set(re.findall(r'\bevent="(\w+)"', text))
     assert said - FOR_EYES_ONLY == set(EVENTS)
+
+
+def texts_of(call: ast.Call) -> Iterator[str]:
+    """What it is given for a person, without what is filled in."""
+    for argument in call.args:
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield argument.value
+        elif isinstance(argument, ast.JoinedStr):
+            yield "".join(str(p.value) for p in argument.values if isinstance(p, ast.Constant))
+
+
+def test_a_text_that_we_break_into_rows_fits_a_terminal_of_80_columns() -> None:
+    broken = [
+        text
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in {"status", "CliError"}
+        for text in texts_of(node)
+        if "\n" in text
+    ]
+    assert len(broken) > 10
+    assert [row for text in broken for row in text.split("\n") if len(row) > 80] == []
 
 
 def test_nothing_that_lets_somebody_in_may_be_logged() -> None:
