@@ -463,6 +463,23 @@ def test_few_files_of_a_folder_at_once(figure: Callable[[str], None]) -> None:
     figure(f"limits: {MAX_MEMBERS} files of a folder at once taken, one more refused")
 
 
+@pytest.mark.parametrize("count", [3, MAX_MEMBERS + 1])
+def test_a_folder_that_is_given_up_grows_no_further_than_another(count: int) -> None:
+    files: list[tuple[tuple[str, ...], int]] = [((f"{n:03}",), 0) for n in range(count)]
+    transfers = FileTransfers()
+    transfers.receive(folder_offer(files))
+    transfers.receiving.accept(ID)
+    transfers.receiving.cancel(ID, "no_space")
+    *members, one_more = [
+        encode(FolderFile(transfer=number.to_bytes(16), folder=ID, path=path, size=0))
+        for number, (path, _) in enumerate([*files[:MAX_MEMBERS], (("zzz",), 0)])
+    ]
+    for member in members:
+        assert transfers.receive(member) == []
+    with pytest.raises(UnexpectedMessage):
+        transfers.receive(one_more)
+
+
 def test_a_sender_offers_few_files_of_a_folder_at_once() -> None:
     transfers = FileTransfers()
     folder = transfers.sending.offer_folder("folder", [((f"{n:03}",), 0) for n in range(50)])
