@@ -286,9 +286,9 @@ class Chat:
             renamed = book.change(lambda contacts: contacts.claim(contact.identity, claim))
             person.contact = contact = renamed or contact
             others = [one for one in book.read().contacts if one.identity != contact.identity]
-            self.view.note(
-                "name", f"({label(contact, others)})", name=contact.name, claimed_name=claim
-            )
+            called = label(contact, others)
+            if called != contact.name or self.profile.output.as_json:
+                self.view.note("name", f"({called})", name=contact.name, claimed_name=claim)
 
     # What is kept.
 

@@ -277,6 +277,18 @@ def test_a_name_is_a_claim_and_the_alias_wins(e2ee: Any) -> None:
     assert "not your contact bob)" in line
 
 
+@pytest.mark.parametrize(("claim", "told"), [("Bob", ""), ("Zoë", '(bob (calls themself "Zoë"))')])
+def test_who_calls_themself_as_i_do_is_not_told_again(e2ee: Any, claim: str, told: str) -> None:
+    meet(e2ee)
+    (e2ee.folder / "bob" / "config.toml").write_text(f'name = "{claim}"\n')
+    bob, address = e2ee.listen()
+    code, _, err = e2ee.run("connect", address, "--peer", "bob", stdin=b"hello\n")
+    assert code == 0
+    assert e2ee.finish(bob)[0] == 0
+    assert [line for line in err.splitlines() if line.startswith("(")] == [told] * bool(told)
+    assert {one["claimed_name"] for one in listed(e2ee)} == {claim}
+
+
 def test_a_damaged_contact_file_is_left_as_it_is(e2ee: Any) -> None:
     address, _ = meet(e2ee)
     path = e2ee.folder / "alice" / "contacts"

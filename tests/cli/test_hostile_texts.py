@@ -197,9 +197,12 @@ def chat_name(printed: Printed, hostile: Hostile) -> list[str]:
     with_claim = SimpleNamespace(
         change=lambda _: bob(hostile.text), read=lambda: SimpleNamespace(contacts=[])
     )
-    chat: Any = SimpleNamespace(view=printed.view, profile=SimpleNamespace(book=with_claim))
+    chat: Any = SimpleNamespace(
+        view=printed.view, profile=SimpleNamespace(book=with_claim, output=printed.output)
+    )
     Chat._name(chat, SimpleNamespace(contact=contact), claim)
-    return [f"({calls_themself(hostile.text)})"]
+    called = calls_themself(hostile.text)
+    return [] if called == contact.name else [f"({called})"]
 
 
 def contact_list(printed: Printed, hostile: Hostile) -> list[str]:
