@@ -237,7 +237,8 @@ class _Defaults(dict[str, Any]):
         self._lenient = lenient
 
     def get(self, key: str, default: Any = None) -> Any:
-        if key not in SETTINGS:
+        # The parser asks for arguments too, some of which are called like a key.
+        if key not in SETTINGS or not SETTINGS[key].option:
             return default
         try:
             return setting(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,26 @@ def test_each_key_can_be_in_the_file_and_has_its_option(file: Path) -> None:
     }
     assert {option(key) for key, about in SETTINGS.items() if about.option} <= options
     assert not {option(key) for key, about in SETTINGS.items() if not about.option} & options
+
+
+def test_what_i_call_myself_is_nobody_whom_a_command_is_about(e2ee: Any) -> None:
+    assert e2ee.run("id")[0] == 0
+    (e2ee.folder / "alice" / "config.toml").write_text('name = "Alice"\nhistory = true\n')
+    assert e2ee.run("history")[::2] == (0, "Nothing such was kept.\n")
+    code, _, err = e2ee.run("contact", "remove")
+    assert (code, "Missing argument 'NAME'" in err) == (2, True)
+
+
+def test_no_argument_has_the_name_of_an_option_that_can_be_set() -> None:
+    def below(command: Any) -> Iterator[Any]:
+        yield from command.params
+        for each in getattr(command, "commands", {}).values():
+            yield from below(each)
+
+    arguments = {
+        one.name for one in below(typer.main.get_command(app)) if one.param_type_name == "argument"
+    }
+    assert not arguments & {key for key, about in SETTINGS.items() if about.option}
 
 
 def test_what_is_set_for_all_counts_in_a_profile_and_with_a_bad_file_there_is_still_help(
