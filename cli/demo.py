@@ -56,7 +56,7 @@ async def demo(*, wire: bool, output: Output) -> None:
         channel = await Channel.open(stream, session, timeouts=TIMEOUTS)
         output.status(
             "connected",
-            "The channel is end-to-end encrypted. Nobody has verified the other end, which is\n"
+            "End-to-end encrypted. Nobody has verified the other end, which is\n"
             f"  {channel.peer.id}\n"
             f"  their safety words: {' '.join(channel.peer.words)}",
         )

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from e2ee.transport import Stream
 
-SHOWN = 16
-"""Bytes of each piece that are shown; the rest is as random as they are."""
+SHOWN = 14
+"""Bytes of each piece that are shown, as many as a row of a chat has room for in a terminal of 80
+columns; the rest is as random as they are.
+"""
 
 
 class WatchedStream:

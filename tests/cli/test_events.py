@@ -70,7 +70,7 @@ def test_a_text_that_we_break_into_rows_fits_a_terminal_of_80_columns() -> None:
         if "\n" in text
     ]
     assert len(broken) > 10
-    assert [row for text in broken for row in text.split("\n") if len(row) > 80] == []
+    assert [row for text in broken for row in text.split("\n") if len(row) >= 80] == []
 
 
 def test_nothing_that_lets_somebody_in_may_be_logged() -> None:
