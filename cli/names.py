@@ -53,7 +53,8 @@ def claimed(text: str) -> str:
             shown += character
         if is_mark:
             room -= 1
-    shown = shown.strip(" " + _JOINER)
+    # Such a mark may have stood between two blanks.
+    shown = " ".join(filter(None, shown.split(" "))).strip(" " + _JOINER)
     # A selector may have lost the keycap that it was for.
     return shown if clean(shown) == shown else shown[:-1]
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from e2ee import Identity, Peer
@@ -213,6 +213,7 @@ names = st.text(max_size=80) | st.text(
 
 
 @given(names)
+@example("0 \u0483 0")
 def test_any_text(name: str) -> None:
     shown = claimed(name)
     assert len(shown) <= 32
