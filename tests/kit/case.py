@@ -18,7 +18,8 @@ class Step:
     action: str
     value: str
     events: tuple[str, ...]
-    sent: bytes
+    sent: tuple[bytes, ...]
+    """Messages of an application one by one; what a session sends is one piece."""
     failure: str | None
 
 
@@ -59,7 +60,7 @@ class Case:
         return bytes.fromhex(self[key])
 
     def steps(self) -> list[Step]:
-        """What happens in a session."""
+        """What happens in a session, or on a channel."""
         steps: list[tuple[str, str, list[tuple[str, str]]]] = [("start", "", [])]
         for key, value in self.lines:
             if key in ACTIONS:
@@ -71,7 +72,7 @@ class Case:
                 action,
                 value,
                 tuple(text for key, text in after if key == "event"),
-                b"".join(bytes.fromhex(text) for key, text in after if key == "send"),
+                tuple(bytes.fromhex(text) for key, text in after if key == "send"),
                 next((text for key, text in after if key == "fail"), None),
             )
             for action, value, after in steps

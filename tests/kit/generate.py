@@ -8,10 +8,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from . import certificates, controls, files, handshakes, keys, messages, preambles, records, texts
+from . import (
+    certificates,
+    chats,
+    controls,
+    files,
+    handshakes,
+    keys,
+    messages,
+    preambles,
+    records,
+    texts,
+)
 from .case import FOLDER, Case
 
-SOURCES = (preambles, handshakes, keys, certificates, records, controls, texts, messages, files)
+SOURCES = (
+    preambles,
+    handshakes,
+    keys,
+    certificates,
+    records,
+    controls,
+    texts,
+    messages,
+    files,
+    chats,
+)
 
 
 def made() -> Iterator[Case]:

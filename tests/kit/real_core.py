@@ -210,7 +210,7 @@ class RealCore:
         sent = b""
         with contextlib.suppress(ProtocolError):
             sent = self.session.data_to_send()
-        return Step(action, value, tuple(map(_told, events)), sent, failure)
+        return Step(action, value, tuple(map(_told, events)), (sent,) if sent else (), failure)
 
     def _act(self, action: str, words: list[str]) -> Iterator[Event]:
         if action == "start":

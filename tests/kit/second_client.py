@@ -209,7 +209,7 @@ class SecondClient:
             events, self.client.events = self.client.events, []
         sent = bytes(self.client.out)
         self.client.out.clear()
-        return Step(action, value, tuple(map(_told, events)), sent, failure)
+        return Step(action, value, tuple(map(_told, events)), (sent,) if sent else (), failure)
 
     def _act(self, action: str, words: list[str]) -> list[Any]:
         if action == "start":

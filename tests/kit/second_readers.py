@@ -6,7 +6,15 @@ from .case import Case
 from .second_client import WORDS, second
 
 UNREAD_FOLDERS = frozenset(
-    {"backup", "contact_file", "file_message", "identity_file", "pipe_message", "safety_number"}
+    {
+        "backup",
+        "chat",
+        "contact_file",
+        "file_message",
+        "identity_file",
+        "pipe_message",
+        "safety_number",
+    }
 )
 """Of which it can read nothing."""
 

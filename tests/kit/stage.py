@@ -256,8 +256,7 @@ class Stage:
         if action != "start":
             self.happened.append((action, value))
         self.happened += [("event", event) for event in step.events]
-        if step.sent:
-            self.happened.append(("send", step.sent.hex()))
+        self.happened += [("send", sent.hex()) for sent in step.sent]
         assert (step.failure is None) == (fail is None), (step.failure, fail)
         if fail is not None:
             assert step.failure in (ANY, fail), (step.failure, fail)
@@ -266,7 +265,7 @@ class Stage:
         if self.hears:
             # A peer that has misbehaved may not understand the answer.
             with contextlib.suppress(second.Failure):
-                self.peer.receive(step.sent)
+                self.peer.receive(b"".join(step.sent))
 
     @property
     def sent(self) -> bytes:

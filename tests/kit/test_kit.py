@@ -9,6 +9,7 @@ import pytest
 
 from . import generate, real_readers, second_readers
 from .case import FOLDER, Case, Step, cases
+from .real_chat import RealChat
 from .real_core import RealCore
 from .second_client import ANY, SecondClient
 
@@ -17,6 +18,7 @@ Figure = Callable[[str], None]
 ROWS = {
     "backup": (37,),
     "certificate": (9, 11, 37, 38, 40, 41, 43, 44),
+    "chat": (13, 37),
     "chat_message": (37, 38, 39, 40, 41, 43, 44, 45, 46),
     "close": (23,),
     "code": (17, 37),
@@ -39,6 +41,11 @@ ROWS = {
 }
 """What the cases of a folder are evidence for."""
 
+CHANNELS = {"chat": RealChat}
+"""What the package has for each kind of channel."""
+
+Side = RealCore | RealChat | SecondClient
+
 FOLDERS = sorted(path.name for path in FOLDER.iterdir())
 every_folder = pytest.mark.parametrize(
     "folder",
@@ -46,7 +53,7 @@ every_folder = pytest.mark.parametrize(
 )
 
 
-def _differences(case: Case, side: RealCore | SecondClient) -> list[str]:
+def _differences(case: Case, side: Side) -> list[str]:
     """Where this side does not do what the case says: at most once."""
     for step in case.steps():
         done = side.do(step.action, step.value)
@@ -58,7 +65,8 @@ def _differences(case: Case, side: RealCore | SecondClient) -> list[str]:
 
 
 def _short(step: Step) -> str:
-    return f"{step.action} -> {step.events} {len(step.sent)} bytes, {step.failure or 'no failure'}"
+    sent = [len(message) for message in step.sent]
+    return f"{step.action} -> {step.events} {sent} bytes, {step.failure or 'no failure'}"
 
 
 def _result(case: Case) -> tuple[str, str]:
@@ -68,6 +76,11 @@ def _result(case: Case) -> tuple[str, str]:
 def _checked(folder: str, chunks: tuple[int, ...]) -> list[str]:
     differences = []
     for case in cases(folder):
+        if case["kind"] in CHANNELS:
+            channel = CHANNELS[case["kind"]](case)
+            with channel.drawing():
+                differences += _differences(case, channel)
+            continue
         if case["kind"] != "session":
             if (read := real_readers.read(case)) != _result(case):
                 differences.append(f"{case.name}: {read}")
