@@ -16,6 +16,7 @@ from . import (
     handshakes,
     keys,
     messages,
+    pipes,
     preambles,
     records,
     texts,
@@ -33,6 +34,7 @@ SOURCES = (
     messages,
     files,
     chats,
+    pipes,
 )
 
 

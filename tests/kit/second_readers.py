@@ -12,6 +12,7 @@ UNREAD_FOLDERS = frozenset(
         "contact_file",
         "file_message",
         "identity_file",
+        "pipe",
         "pipe_message",
         "safety_number",
     }

@@ -11,6 +11,7 @@ from . import generate, real_readers, second_readers
 from .case import FOLDER, Case, Step, cases
 from .real_chat import RealChat
 from .real_core import RealCore
+from .real_pipe import RealPipe
 from .second_client import ANY, SecondClient
 
 Figure = Callable[[str], None]
@@ -32,6 +33,7 @@ ROWS = {
     "key_update": (24,),
     "link": (9, 37),
     "payload": (37, 40, 41),
+    "pipe": (13, 37),
     "pipe_message": (37,),
     "preamble": (2,),
     "record": (6, 19, 20, 21, 22, 24, 25, 26),
@@ -41,10 +43,10 @@ ROWS = {
 }
 """What the cases of a folder are evidence for."""
 
-CHANNELS = {"chat": RealChat}
+CHANNELS: dict[str, Callable[[Case], RealChat | RealPipe]] = {"chat": RealChat, "pipe": RealPipe}
 """What the package has for each kind of channel."""
 
-Side = RealCore | RealChat | SecondClient
+Side = RealCore | RealChat | RealPipe | SecondClient
 
 FOLDERS = sorted(path.name for path in FOLDER.iterdir())
 every_folder = pytest.mark.parametrize(
