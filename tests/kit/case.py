@@ -7,7 +7,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "cases"
 FIRST_LINE = "e2ee test case, version 1"
-ACTIONS = ("receive", "call", "end")
+ACTIONS = ("receive", "zeros", "call", "end")
 """What is done to the side under test; ``event``, ``send`` and ``fail`` say what follows."""
 
 

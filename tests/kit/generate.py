@@ -20,6 +20,7 @@ from . import (
     preambles,
     records,
     texts,
+    transfers,
 )
 from .case import FOLDER, Case
 
@@ -35,6 +36,7 @@ SOURCES = (
     files,
     chats,
     pipes,
+    transfers,
 )
 
 

@@ -15,6 +15,7 @@ UNREAD_FOLDERS = frozenset(
         "pipe",
         "pipe_message",
         "safety_number",
+        "transfer",
     }
 )
 """Of which it can read nothing."""

@@ -12,6 +12,7 @@ from .case import FOLDER, Case, Step, cases
 from .real_chat import RealChat
 from .real_core import RealCore
 from .real_pipe import RealPipe
+from .real_transfers import RealTransfers
 from .second_client import ANY, SecondClient
 
 Figure = Callable[[str], None]
@@ -39,14 +40,20 @@ ROWS = {
     "record": (6, 19, 20, 21, 22, 24, 25, 26),
     "refresh": (8, 10, 13, 19, 24, 31),
     "safety_number": (17, 37),
+    "transfer": (13, 26, 93, 95),
     "valid": (27,),
 }
 """What the cases of a folder are evidence for."""
 
-CHANNELS: dict[str, Callable[[Case], RealChat | RealPipe]] = {"chat": RealChat, "pipe": RealPipe}
+Channel = RealChat | RealPipe | RealTransfers
+CHANNELS: dict[str, Callable[[Case], Channel]] = {
+    "chat": RealChat,
+    "pipe": RealPipe,
+    "transfer": RealTransfers,
+}
 """What the package has for each kind of channel."""
 
-Side = RealCore | RealChat | RealPipe | SecondClient
+Side = RealCore | Channel | SecondClient
 
 FOLDERS = sorted(path.name for path in FOLDER.iterdir())
 every_folder = pytest.mark.parametrize(
