@@ -45,7 +45,8 @@ def claimed(text: str) -> str:
     text = re.sub("'+", "'", "".join(map(_unquoted, text)))
     # A mark without a letter would go onto the program's own quote.
     shown, room = "", 0
-    for character in clean(text):
+    # Again, as a mark may follow the last letter of an escape now.
+    for character in unicodedata.normalize("NFC", clean(text)):
         is_mark = unicodedata.category(character) in {"Mn", "Me"}
         if not is_mark:
             room = 0 if character == " " else MAX_MARKS

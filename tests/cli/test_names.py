@@ -214,6 +214,7 @@ names = st.text(max_size=80) | st.text(
 
 @given(names)
 @example("0 \u0483 0")
+@example("\U0003884a\u0300")
 def test_any_text(name: str) -> None:
     shown = claimed(name)
     assert len(shown) <= 32
