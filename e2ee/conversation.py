@@ -291,13 +291,13 @@ class Conversation:
         return self._next_text()
 
     def _next_text(self) -> bytes | None:
+        if self._journal.stream != self._out_stream:
+            if self._peer_left:
+                return None
+            # In the new one these texts have other numbers, those of the page, too.
+            self._send_stream_again()
+            return self._control.popleft()
         if not self._page:
-            if self._journal.stream != self._out_stream:
-                if self._peer_left:
-                    return None
-                # In the new one these texts have other numbers.
-                self._send_stream_again()
-                return self._control.popleft()
             self._page.extend(self._journal.unconfirmed(self._sent, PAGE))
         if not self._page or self._page[0].id > self._last:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import islice
 from unittest import mock
 
 from e2ee import ProtocolError
@@ -46,6 +47,7 @@ class RealChat:
         self.case = case
         self.journal: MemoryJournal
         self.chat: Conversation
+        self.room: int | None = None
 
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:
@@ -68,7 +70,13 @@ class RealChat:
                 self._start()
         except ProtocolError as error:
             return Step(action, value, (), (), NAMES[type(error)])
-        return Step(action, value, events, tuple(iter(self.chat.next_message, None)), None)
+        return Step(action, value, events, self._sent(), None)
+
+    def _sent(self) -> tuple[bytes, ...]:
+        sent = tuple(islice(iter(self.chat.next_message, None), self.room))
+        if self.room is not None:
+            self.room -= len(sent)
+        return sent
 
     def _start(self) -> None:
         self.journal = MemoryJournal()
@@ -97,6 +105,8 @@ class RealChat:
                 self.chat.introduce(bytes.fromhex(name).decode())
             case ["leave", reason]:
                 self.chat.leave(reason)
+            case ["room", count]:
+                self.room = int(count)
             case ["delivered-elsewhere", body]:
                 self._say(bytes.fromhex(body).decode())
                 self.journal.confirm(self.journal.next_id() - 1)
