@@ -80,7 +80,7 @@ class FileTransfers:
         raise UnexpectedMessage(f"the peer sent {message.kind} for a transfer that is not there")
 
     def _aborted(self, message: FileAbort) -> list[FileEvent]:
-        """One that is not there has ended, by our word, before the peer knew: SPEC.md 18.2."""
+        """One that is not there has ended, by our word, before the peer knew: SPEC.md 19.2."""
         for half in (self.sending, self.receiving):
             found = half.find(message.transfer)
             if found is None:
