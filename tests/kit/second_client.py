@@ -56,7 +56,7 @@ class _Bowl:
         yield
 
 
-_bowl = second.os = _Bowl()
+bowl = second.os = _Bowl()
 
 
 @dataclass
@@ -83,11 +83,11 @@ class FixedClient(second.Client):  # type: ignore[name-defined,misc]
 
     def __init__(self, draws: Draws, *, initiator: bool, suites: tuple[int, ...], **rest: Any):
         self.draws = draws
-        with _bowl.of(draws.octets):
+        with bowl.of(draws.octets):
             super().__init__(initiator=initiator, suites=suites, **rest)
 
     def receive(self, data: bytes) -> list[Any]:
-        with _bowl.of(self.draws.octets):
+        with bowl.of(self.draws.octets):
             events: list[Any] = super().receive(data)
         return events
 

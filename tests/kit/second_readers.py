@@ -8,7 +8,6 @@ from .second_client import WORDS, second
 UNREAD_FOLDERS = frozenset(
     {
         "backup",
-        "chat",
         "contact_file",
         "file_message",
         "identity_file",

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from . import generate, real_readers, second_readers
+from . import generate, real_readers, second_chat, second_readers
 from .case import FOLDER, Case, Step, cases
 from .real_chat import RealChat
 from .real_core import RealCore
 from .real_pipe import RealPipe
 from .real_transfers import RealTransfers
+from .second_chat import SecondChat
 from .second_client import ANY, SecondClient
 
 Figure = Callable[[str], None]
@@ -53,7 +54,7 @@ CHANNELS: dict[str, Callable[[Case], Channel]] = {
 }
 """What the package has for each kind of channel."""
 
-Side = RealCore | Channel | SecondClient
+Side = RealCore | Channel | SecondClient | SecondChat
 
 FOLDERS = sorted(path.name for path in FOLDER.iterdir())
 every_folder = pytest.mark.parametrize(
@@ -125,6 +126,10 @@ def test_the_second_client_does_what_each_case_says(folder: str, figure: Figure)
     for case in cases(folder):
         if case["kind"] == "session":
             differences += _differences(case, SecondClient(case))
+        elif case["kind"] == "chat" and second_chat.can_run(case):
+            chat = SecondChat(case)
+            with chat.drawing():
+                differences += _differences(case, chat)
         elif second_readers.can_read(case):
             read, expected = second_readers.read(case), _result(case)
             same = read[0] == expected[0] and (read[0] == "fail" or read == expected)

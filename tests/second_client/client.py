@@ -1211,6 +1211,7 @@ class Chat:
         self.greeted = self.peer_left = self.left = False
         self.asked = self.ready = self.restarted = False
         self.sent = self.confirmed = 0
+        self.end = 2**53  # no text from this one on goes out here: it was said after a goodbye
         self.hearing, self.received, self.streams = b"", 0, 0
 
     def put(self, kind: str, **members: Any) -> None:
@@ -1240,6 +1241,7 @@ class Chat:
 
     def _on_leave(self, reason: str) -> None:
         self.peer_left = True
+        self.end = self.memory.next
 
     # Our texts
 
@@ -1276,7 +1278,7 @@ class Chat:
         self.go_on()
 
     def go_on(self) -> None:
-        while self.ready and self.sent + 1 < self.memory.next:
+        while self.ready and not self.left and self.sent + 1 < min(self.memory.next, self.end):
             self.sent += 1
             self.out.append(chat_text(self.sent, self.memory.texts[self.sent]))
 
