@@ -14,26 +14,8 @@ from e2ee_cli import piping
 from e2ee_cli.exits import CliError, Exit
 
 from .case import Case, Step
+from .memory_channel import MemoryChannel, settle
 from .real_readers import NAMES
-
-TURNS = 50
-"""Of the loop, after which nothing moves any more: nothing here waits for time or for a thread."""
-
-
-class _Channel:
-    def __init__(self) -> None:
-        self.arriving: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.sent: list[bytes] = []
-        self.closed = False
-
-    async def receive(self) -> bytes | None:
-        return await self.arriving.get()
-
-    async def send(self, message: bytes) -> None:
-        self.sent.append(bytes(message))
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 class _Worker:
@@ -76,7 +58,7 @@ class RealPipe:
 
     def __init__(self, case: Case) -> None:
         self.loop = asyncio.new_event_loop()
-        self.channel, self.events = _Channel(), list[str]()
+        self.channel, self.events = MemoryChannel(), list[str]()
         self.pipe, self.task = _Pipe(self.channel), self.loop.create_future()
         self.input = self.loop.create_future()
         self.takes_output = True
@@ -120,7 +102,7 @@ class RealPipe:
             self.channel.arriving.put_nowait(None)
         else:
             self._call(*value.split())
-        self._settle()
+        settle(self.loop)
         if self.channel.closed:
             self.events.append("closed")
         failure = self.pipe.failure
@@ -142,10 +124,3 @@ class RealPipe:
                 self.task.cancel()
             case _:
                 raise AssertionError(what)
-
-    def _settle(self) -> None:
-        async def turns() -> None:
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-
-        self.loop.run_until_complete(turns())

@@ -36,6 +36,10 @@ class Script:
         """A setting: what is known before anything happens."""
         return self._and((key, words(*parts)))
 
+    def at_first(self, *outcome: Line) -> Script:
+        """What is sent before anything has come."""
+        return self._and(*outcome)
+
     def receive(self, message: bytes, *outcome: Line) -> Script:
         return self._and(("receive", message.hex()), *outcome)
 

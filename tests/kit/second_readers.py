@@ -10,6 +10,7 @@ UNREAD_FOLDERS = frozenset(
         "backup",
         "contact_file",
         "file_message",
+        "hello",
         "identity_file",
         "pipe",
         "pipe_message",

@@ -11,6 +11,7 @@ from . import generate, real_readers, second_chat, second_readers
 from .case import FOLDER, Case, Step, cases
 from .real_chat import RealChat
 from .real_core import RealCore
+from .real_hello import RealHello
 from .real_pipe import RealPipe
 from .real_transfers import RealTransfers
 from .second_chat import SecondChat
@@ -29,6 +30,7 @@ ROWS = {
     "control": (37, 38, 39, 40, 41, 43, 44),
     "file_message": (37, 40, 41, 43, 45, 46, 90, 93),
     "handshake": (3, 6, 7, 17, 19, 25),
+    "hello": (13, 37),
     "id": (9, 37),
     "identity_file": (37, 83),
     "key": (8, 9, 10),
@@ -46,9 +48,10 @@ ROWS = {
 }
 """What the cases of a folder are evidence for."""
 
-Channel = RealChat | RealPipe | RealTransfers
+Channel = RealChat | RealHello | RealPipe | RealTransfers
 CHANNELS: dict[str, Callable[[Case], Channel]] = {
     "chat": RealChat,
+    "hello": RealHello,
     "pipe": RealPipe,
     "transfer": RealTransfers,
 }
