@@ -2,8 +2,8 @@
 
 ``python -m tests.evidence`` runs all tests first, for a quarter of an hour; ``--recorded FILE``
 takes what ``pytest --record FILE`` wrote instead. What takes hours is in tests/evidence/*.json,
-each written by its own command, which the document names. ``--night FILE`` keeps there what
-``pytest --nightly -m nightly --record FILE`` wrote.
+each written by its own command, which the document names. ``--night FILE`` and ``--examples FILE``
+keep there what the two commands of ``KEPT`` wrote.
 """
 
 from __future__ import annotations
@@ -26,7 +26,20 @@ import cryptography
 ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
 DOCUMENT = ROOT / "docs/evidence.md"
-NIGHT = HERE / "nightly.json"
+
+KEPT = {
+    "night": (
+        "nightly.json",
+        "what only nights run",
+        "pytest -q -n 2 --nightly -m nightly -o timeout=7200 --record FILE",
+    ),
+    "examples": (
+        "hypothesis.json",
+        "hypothesis, a hundred times as many examples",
+        "pytest -q -n 2 -m hypothesis --hypothesis-profile=nightly -o timeout=7200 --record FILE",
+    ),
+}
+"""Longer runs of pytest: where their figures are kept, what they are and how they are made."""
 
 SECTIONS = {
     "Kit": ("tests/kit",),
@@ -61,17 +74,18 @@ def commit() -> str:
     ).stdout.strip()
 
 
-def keep_night(tests: list[dict[str, Any]]) -> None:
-    """What a night's run counted, for the table of what takes longer."""
-    night = {
-        "name": "what only nights run",
-        "command": "pytest -q -n 2 --nightly -m nightly -o timeout=7200 --record FILE",
+def keep(run: str, tests: list[dict[str, Any]]) -> None:
+    """What it counted, for the table of what takes longer."""
+    file, title, command = KEPT[run]
+    counted = {
+        "name": title,
+        "command": command,
         "commit": commit(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "seconds": sum(test["seconds"] for test in tests),
         "figures": [summary(tests), *(line for test in tests for line in test["figures"])],
     }
-    NIGHT.write_text(json.dumps(night, indent=1) + "\n")
+    (HERE / file).write_text(json.dumps(counted, indent=1) + "\n")
 
 
 def summary(tests: list[dict[str, Any]]) -> str:
@@ -174,11 +188,13 @@ def document(tests: list[dict[str, Any]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, metavar="FILE")
-    parser.add_argument("--night", type=Path, metavar="FILE")
+    for run in KEPT:
+        parser.add_argument(f"--{run}", type=Path, metavar="FILE")
     options = parser.parse_args()
-    if options.night:
-        keep_night(json.loads(options.night.read_text()))
-        return 0
+    for run in KEPT:
+        if file := getattr(options, run):
+            keep(run, json.loads(file.read_text()))
+            return 0
     tests = json.loads(options.recorded.read_text()) if options.recorded else run_tests()
     DOCUMENT.write_text(document(tests))
     return int(any(test["outcome"] in {"failed", "error"} for test in tests))

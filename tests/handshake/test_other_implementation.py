@@ -228,6 +228,7 @@ def compare(other: type[Other], case: Case) -> str:
     return "equal to the last byte"
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("other", OTHERS, ids=lambda other: other.project)
 def test_with_the_same_keys_we_write_the_same_bytes_and_refuse_the_same_changes(
     other: type[Other], figure: Callable[[str], None]

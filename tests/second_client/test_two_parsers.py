@@ -200,6 +200,7 @@ def test_two_parsers_agree_on_each_value_of_each_member(figure: Callable[[str], 
 
 
 @pytest.mark.attack(48)
+@pytest.mark.hypothesis
 def test_two_parsers_never_differ(figure: Callable[[str], None]) -> None:
     seen: Counter[str] = Counter()
 
