@@ -11,6 +11,12 @@ ACTIONS = ("receive", "zeros", "call", "end")
 """What is done to the side under test; ``event``, ``send`` and ``fail`` say what follows."""
 
 
+def data_of_zeros(line: str) -> bytes:
+    """A message with data of a file: transfer, offset and number of its bytes, which are zeros."""
+    transfer, offset, count = line.split()
+    return b"\1" + bytes.fromhex(transfer) + int(offset).to_bytes(8, "big") + bytes(int(count))
+
+
 @dataclass(frozen=True)
 class Step:
     """An action and what must follow from it. The first action of a session is ``start``."""
@@ -65,6 +71,8 @@ class Case:
         for key, value in self.lines:
             if key in ACTIONS:
                 steps.append((key, value, []))
+            elif key == "send-zeros":
+                steps[-1][2].append(("send", data_of_zeros(value).hex()))
             elif key in ("event", "send", "fail"):
                 steps[-1][2].append((key, value))
         return [

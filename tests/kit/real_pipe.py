@@ -72,7 +72,12 @@ class RealPipe:
             mock.patch.object(piping, "write_stdout", self._write),
             mock.patch.object(piping, "end_stdout", side_effect=self._end_output),
         ):
-            yield
+            try:
+                yield
+            finally:
+                self._end()
+
+    def _end(self) -> None:
         self.task.cancel()
         self.loop.run_until_complete(asyncio.wait({self.task}))
         if not self.task.cancelled():

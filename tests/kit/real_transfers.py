@@ -20,12 +20,11 @@ from e2ee.file_events import (
     Received,
     Started,
 )
-from e2ee.file_messages import encode_chunk
 from e2ee.file_sender import Read
 from e2ee.file_transfer import FileTransfers
 from e2ee.primitives import RunningHash
 
-from .case import Case, Step
+from .case import Case, Step, data_of_zeros
 from .real_readers import NAMES
 
 Path = tuple[str, ...]
@@ -96,11 +95,9 @@ class RealTransfers:
         return tuple(map(bytes, iter(self.transfers.next_message, None)))
 
     def _zeros(self, value: str) -> Step:
+        done = self.do("receive", data_of_zeros(value).hex())
         transfer, offset, count = value.split()
-        zeros = memoryview(bytes(int(count)))
-        message = encode_chunk(bytes.fromhex(transfer), int(offset), zeros)
-        done = self.do("receive", message.hex())
-        told = f"data {transfer} {offset} {zeros.hex()}"
+        told = f"data {transfer} {offset} {bytes(int(count)).hex()}"
         events = tuple(f"zeros {value}" if event == told else event for event in done.events)
         return Step("zeros", value, events, done.sent, done.failure)
 
@@ -111,33 +108,45 @@ class RealTransfers:
                 self.files[event.transfer] = self.members[event.path]
 
     def _call(self, what: str, *rest: str) -> list[FileEvent]:
-        sending, receiving = self.transfers.sending, self.transfers.receiving
         match what, *rest:
             case ["offer", name, *content]:
-                data = bytes.fromhex("".join(content))
-                self.files[sending.offer_file(bytes.fromhex(name).decode(), len(data))] = data
+                self._offer(name, bytes.fromhex("".join(content)))
+            case ["offer-zeros", name, size]:
+                self._offer(name, bytes(int(size)))
             case ["offer-folder", name, *files]:
                 self.members = dict(map(_member, files))
                 sizes = [(path, len(data)) for path, data in self.members.items()]
-                sending.offer_folder(bytes.fromhex(name).decode(), sizes)
-            case ["check", transfer]:
-                number = bytes.fromhex(transfer)
-                sending.give_prefix(number, _hash(self.files[number][: self.offsets[number]]))
-            case ["read", transfer, count]:
-                self._read(bytes.fromhex(transfer), int(count))
-            case ["accept", transfer, *prefix]:
-                receiving.accept(bytes.fromhex(transfer), _hash(bytes.fromhex("".join(prefix))))
-            case ["decline", transfer, reason]:
-                receiving.decline(bytes.fromhex(transfer), reason)  # type: ignore[arg-type]
-            case ["written", transfer, offset]:
-                receiving.written(bytes.fromhex(transfer), int(offset))
-            case ["finished", transfer]:
-                return receiving.finished(bytes.fromhex(transfer))
-            case ["cancel", transfer, reason]:
-                self.transfers.cancel(bytes.fromhex(transfer), reason)  # type: ignore[arg-type]
+                self.transfers.sending.offer_folder(bytes.fromhex(name).decode(), sizes)
+            case _:
+                return self._call_about(what, bytes.fromhex(rest[0]), *rest[1:])
+        return []
+
+    def _call_about(self, what: str, transfer: bytes, *rest: str) -> list[FileEvent]:
+        """A call about a transfer that is there."""
+        sending, receiving = self.transfers.sending, self.transfers.receiving
+        match what, *rest:
+            case ["check"]:
+                has = self.files[transfer][: self.offsets[transfer]]
+                sending.give_prefix(transfer, _hash(has))
+            case ["read", count]:
+                self._read(transfer, int(count))
+            case ["accept", *prefix]:
+                receiving.accept(transfer, _hash(bytes.fromhex("".join(prefix))))
+            case ["decline", reason]:
+                receiving.decline(transfer, reason)  # type: ignore[arg-type]
+            case ["written", offset]:
+                receiving.written(transfer, int(offset))
+            case ["finished"]:
+                return receiving.finished(transfer)
+            case ["cancel", reason]:
+                self.transfers.cancel(transfer, reason)  # type: ignore[arg-type]
             case _:
                 raise AssertionError(what)
         return []
+
+    def _offer(self, name: str, data: bytes) -> None:
+        transfer = self.transfers.sending.offer_file(bytes.fromhex(name).decode(), len(data))
+        self.files[transfer] = data
 
     def _read(self, transfer: bytes, count: int) -> None:
         """So many bytes are asked for, instead of as many as one read gives."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .case import Case
-from .script import MALFORMED, UNEXPECTED, Line, Script, event, send
+from .script import MALFORMED, UNEXPECTED, Line, Script, event, send, words
 from .second_client import second
 from .stage import secret
 
@@ -823,7 +823,24 @@ def _half(script: Script, transfer: bytes) -> Script:
     return _zeros(script, transfer, 0, WINDOW // 2)
 
 
+def _window_of_a_sender() -> Iterator[Case]:
+    script = _SENDER.call("offer-zeros", b"a.txt", 2 * WINDOW, then=(send(offer(T, 2 * WINDOW)),))
+    script = script.receive(accept(T), *_FROM_0)
+    for offset in range(0, WINDOW, CHUNK):
+        what = T, offset, min(CHUNK, WINDOW - offset)
+        script = script.call("read", T, what[2], then=(("send-zeros", words(*what)),))
+    script = script.call("read", T, 100)
+    rest = ("send-zeros", words(T, WINDOW, 100))
+    yield script.receive(ack(T, 100), event("acknowledged", T, 100), rest).case(
+        "window_of_a_sender", "19.3", "What is more than a window waits for an acknowledgement."
+    )
+    yield script.receive(abort(T), *_ABORTED).case(
+        "window_of_a_sender_aborted", "19.3", "What waits is not sent any more."
+    )
+
+
 def _windows() -> Iterator[Case]:
+    yield from _window_of_a_sender()
     full = _zeros(_started(_gets(2 * WINDOW), T), T, 0, WINDOW)
     yield full.act("zeros", T, WINDOW, 1, then=(UNEXPECTED,)).case(
         "window", "19.3", "One byte more than may be on its way."
