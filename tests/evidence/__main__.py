@@ -28,12 +28,12 @@ HERE = Path(__file__).parent
 DOCUMENT = ROOT / "docs/evidence.md"
 
 KEPT = {
-    "night": (
+    "--night": (
         "nightly.json",
         "what only nights run",
         "pytest -q -n 2 --nightly -m nightly -o timeout=7200 --record FILE",
     ),
-    "examples": (
+    "--examples": (
         "hypothesis.json",
         "hypothesis, a hundred times as many examples",
         "pytest -q -n 2 -m hypothesis --hypothesis-profile=nightly -o timeout=7200 --record FILE",
@@ -189,10 +189,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recorded", type=Path, metavar="FILE")
     for run in KEPT:
-        parser.add_argument(f"--{run}", type=Path, metavar="FILE")
+        parser.add_argument(run, type=Path, metavar="FILE")
     options = parser.parse_args()
     for run in KEPT:
-        if file := getattr(options, run):
+        if file := getattr(options, run.removeprefix("--")):
             keep(run, json.loads(file.read_text()))
             return 0
     tests = json.loads(options.recorded.read_text()) if options.recorded else run_tests()
