@@ -550,17 +550,20 @@ def test_a_guessed_code_in_many_connections_at_once(figure: Callable[[str], None
 def test_a_guessed_code_from_the_inviting_side(figure: Callable[[str], None]) -> None:
     """Who poses as the inviter has one try too; then the joiner says that the code is spent."""
     guess = SpokenCode(4, ["acrobat", "velcro", "tiger"])
-    for what_he_does_next in ("he is silent", "he makes something up"):
+    for what_he_does_next in ("he is silent", "he makes something up", "he repeats her"):
         alice = initiator(Approach.CODE)
         mallory = Session.responder(MALLORY, suites=(), code=CodeOffer(guess))
-        mallory.receive_data(alice.data_to_send())
+        first = alice.data_to_send()
+        mallory.receive_data(first)
         alice.receive_data(mallory.data_to_send())
         with pytest.raises(WrongCode):
             mallory.receive_data(alice.data_to_send())
         with pytest.raises(WrongCode):  # noqa: PT012 -- one of the two
             if what_he_does_next == "he is silent":
                 alice.receive_eof()
-            alice.receive_data(bytes(1712))
+            made_up = bytes(1712)
+            repeated = first[8:] if what_he_does_next == "he repeats her" else b""
+            alice.receive_data(repeated + made_up[len(repeated) :])
         with pytest.raises(WrongCode):
             alice.data_to_send()
         assert alice.peer is None
