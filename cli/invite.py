@@ -23,7 +23,7 @@ from .clean import quoted
 from .discovery import NumberTaken, advertised
 from .encounter import day
 from .exits import CliError, Exit
-from .links import PendingLinks, new_link
+from .links import PendingLinks, has_expired, new_link
 from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
@@ -204,9 +204,8 @@ def parse_lifetime(text: str) -> float:
 
 def list_links(book: Book, output: Output) -> None:
     """Show the links that are pending."""
-    now = int(time.time())
     for pending in book.read().invitations:
-        state = "expired" if now > pending.expires else "pending"
+        state = "expired" if has_expired(pending) else "pending"
         short = pending.nonce.hex()[:8]
         whom = f" for {pending.name}" if pending.name else ""
         output.data(

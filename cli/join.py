@@ -27,6 +27,7 @@ from .discovery import find
 from .encounter import day, meet
 from .exits import CliError, Exit, exit_code
 from .hint import hinting
+from .links import has_expired
 from .mdns import NoDiscovery
 from .output import Output
 from .profile import Profile
@@ -58,7 +59,7 @@ async def join(
     name = name and contacts.free_name(name)
     given = None if at is None else [parse_address(at)]
     invitation = await _invitation(code, by_link=by_link, file=file, output=output)
-    if isinstance(invitation, Link) and int(time.time()) > invitation.expires:
+    if isinstance(invitation, Link) and has_expired(invitation):
         raise CliError(
             f"the link has expired on {day(invitation.expires)}; ask for a new one, and see "
             "whether both clocks are right",

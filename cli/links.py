@@ -36,6 +36,11 @@ def new_link(
     return link, pending
 
 
+def has_expired(link: Link | PendingInvitation) -> bool:
+    """By now: it is good to the end of its last second."""
+    return int(time.time()) > link.expires
+
+
 def _secret(identity: Identity, nonce: bytes) -> bytes:
     """Not stored: whoever reads the contacts cannot pose as who was invited."""
     return identity.derive(b"e2ee invitation link v1", nonce)
@@ -51,7 +56,7 @@ class PendingLinks:
 
     def psk(self, lookup_id: bytes) -> bytes | None:
         pending = self._find(lookup_id)
-        if pending is None or int(time.time()) > pending.expires:
+        if pending is None or has_expired(pending):
             return None
         return psk_of(_secret(self._book.identity, pending.nonce))
 
