@@ -143,7 +143,7 @@ class Conversation:
         self._page.clear()
 
     def _send_stream_again(self) -> None:
-        """There is a new one, which was begun here or on another channel."""
+        """It is a new one, begun here or on another channel, or has a gap, confirmed on another."""
         self._restarted = True
         self._out = _Out.ASKED
         self._crossing = range(self._confirmed + 1, self._sent + 1)

@@ -45,12 +45,10 @@ def read_private(path: Path, max_size: int, error: type[FileError]) -> bytes:
             os.close(fd)
     except FileNotFoundError:
         raise error(f"{path} does not exist") from None
-    except PermissionError as failure:
-        raise error(
-            f"{path} cannot be read: {failure.strerror}; make it yours again: chown, chmod 600"
-        ) from None
     except OSError as failure:
-        raise error(f"{path} cannot be read: {failure.strerror}") from None
+        denied = isinstance(failure, PermissionError)
+        way = "; make it yours again: chown, chmod 600" if denied else ""
+        raise error(f"{path} cannot be read: {failure.strerror}{way}") from None
     if len(data) > max_size:
         raise error(f"{path} is larger than any file of its kind; restore a backup")
     return data
