@@ -165,7 +165,9 @@ def test_an_error_at_any_system_call_is_one_of_ours_and_leaves_the_old_file_or_t
     place: Place, code: int, figure: Callable[[str], None]
 ) -> None:
     kind = "ContactFileError" if place.operation == "update" else "IdentityFileError"
-    line = re.compile(rf"{kind}: {place.folder}\S* cannot be \w+: {os.strerror(code)}(; make .*)?")
+    why = re.escape(os.strerror(code))
+    read = f"{why}; make it yours again: chown, chmod 600" if code == errno.EACCES else why
+    line = re.compile(rf"{kind}: {place.folder}\S* cannot be (read: {read}|(?!read)\w+: {why})")
     reached = points(place)
     has_name = next(n for n, point in enumerate(reached) if point in HAS_NAME)
     raised = 0
