@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .case import Case
+from .pipes import END, WRITTEN, leave
 from .script import MALFORMED, UNEXPECTED, Line, Script, event, send
 from .second_client import second
 from .stage import secret
@@ -36,16 +37,6 @@ def receipt(number: int) -> bytes:
 
 def name(claimed: str) -> bytes:
     message: bytes = second.encode(kind="name", name=claimed)
-    return message
-
-
-def leave(reason: str = "left") -> bytes:
-    message: bytes = second.encode(kind="leave", reason=reason)
-    return message
-
-
-def bare(kind: str) -> bytes:
-    message: bytes = second.encode(kind=kind)
     return message
 
 
@@ -89,6 +80,12 @@ def _again() -> Script:
 def _crossing() -> Script:
     """Two texts went out before another channel had to make a new stream."""
     return _ready().call("renewed-elsewhere", then=(send(stream(NEW, 1)),))
+
+
+def _crossing_between_texts() -> Script:
+    """One text went out before that, and the other had to wait."""
+    script = _asked().call("room", 1).receive(resume(1), send(TWO)).call("renewed-elsewhere")
+    return script.call("room", 9, then=(send(stream(NEW, 1)),))
 
 
 def _own_texts() -> Iterator[Case]:
@@ -270,21 +267,13 @@ def _other_channels() -> Iterator[Case]:
         .case("renewed_elsewhere_asked", "11.6", "A resume of the old stream confirms nothing.")
     )
     yield (
-        _asked()
-        .call("room", 1)
-        .receive(resume(1), send(TWO))
-        .call("renewed-elsewhere")
-        .call("room", 9, then=(send(stream(NEW, 1)),))
+        _crossing_between_texts()
         .receive(receipt(2))
         .receive(resume(0), send(text(1, "two")), send(text(2, "three")))
         .case("renewed_elsewhere_between_texts", "11.6", "No text of the old stream follows.")
     )
     yield (
-        _asked()
-        .call("room", 1)
-        .receive(resume(1), send(TWO))
-        .call("renewed-elsewhere")
-        .call("room", 9, then=(send(stream(NEW, 1)),))
+        _crossing_between_texts()
         .receive(receipt(3), UNEXPECTED)
         .case("receipt_that_crosses_of_what_waited", "11.6", "The text 3 did not go out.")
     )
@@ -330,7 +319,7 @@ def _second() -> Script:
 
 
 def _left() -> Script:
-    return _first().receive(leave(), event("left", "left"))
+    return _first().receive(leave("left"), event("left", "left"))
 
 
 def _taken(number: int, body: str, which: bytes = THEIRS) -> Line:
@@ -347,7 +336,7 @@ def _peers_texts() -> Iterator[Case]:
         "name": ("A name", name("Zoë"), (zoe,), ("none", "first", "second")),
         "kind_not_known": (
             "A kind that is not known",
-            bare("wave"),
+            second.encode(kind="wave"),
             (wave,),
             ("none", "first", "second"),
         ),
@@ -357,7 +346,7 @@ def _peers_texts() -> Iterator[Case]:
             (dance,),
             ("none", "first", "second"),
         ),
-        "leave": ("A goodbye", leave(), (left,), ("none", "first", "second")),
+        "leave": ("A goodbye", leave("left"), (left,), ("none", "first", "second")),
         "leave_replaced": (
             "A goodbye with another reason",
             leave("replaced"),
@@ -375,8 +364,8 @@ def _peers_texts() -> Iterator[Case]:
         "text_6": ("A text with the number 6", text(6, "a"), (), ()),
         "text_of_the_highest_number": ("A text of the highest number", text(HIGHEST, "a"), (), ()),
         "hello": ("A hello", HELLO, (), ()),
-        "end": ("The end of a pipe", bare("end"), (), ()),
-        "written": ("The confirmation of a pipe", bare("written"), (), ()),
+        "end": ("The end of a pipe", END, (), ()),
+        "written": ("The confirmation of a pipe", WRITTEN, (), ()),
     }
     scripts = {"none": _none(), "first": _first(), "second": _second(), "left": _left()}
     for what, (about, message, outcome, states) in messages.items():
@@ -500,54 +489,54 @@ def _goodbyes() -> Iterator[Case]:
     left = event("left", "left")
     yield (
         _ready()
-        .receive(leave(), left)
+        .receive(leave("left"), left)
         .receive(receipt(3), event("delivered", 2, 3))
         .case("receipt_behind_a_goodbye", "11.6", "Own texts are confirmed after it.")
     )
     yield (
         _asked()
-        .receive(leave(), left)
+        .receive(leave("left"), left)
         .receive(resume(1), send(TWO), send(THREE))
         .case("resume_behind_a_goodbye", "11.6", "What was said before goes out after it.")
     )
     yield (
         _ready()
-        .receive(leave(), left)
+        .receive(leave("left"), left)
         .call("say", b"four")
         .case("said_behind_a_goodbye", "11.4", "It waits for the next channel.")
     )
     yield (
         _ready()
-        .receive(leave(), left)
+        .receive(leave("left"), left)
         .receive(receipt(4), UNEXPECTED)
         .case("receipt_of_no_text_left", "11.6", "After a goodbye receipts are as ever.")
     )
     yield (
         _ready()
-        .receive(leave(), left)
-        .receive(leave(), UNEXPECTED)
+        .receive(leave("left"), left)
+        .receive(leave("left"), UNEXPECTED)
         .case("leave_twice", "11.6", "A goodbye after the goodbye.")
     )
     yield (
         _first()
         .receive(text(5, "a"), _taken(5, "a"))
-        .receive(leave(), left)
+        .receive(leave("left"), left)
         .call("shown", THEIRS, 5, then=(send(receipt(5)),))
         .case("shown_behind_a_goodbye", "11.4", "Who has left waits for this.")
     )
     yield (
         _opened(_ready(), THEIRS, 5)
-        .call("leave", "left", then=(send(leave()),))
+        .call("leave", "left", then=(send(leave("left")),))
         .call("say", b"four")
         .receive(text(5, "a"), _taken(5, "a"))
         .call("shown", THEIRS, 5, then=(send(receipt(5)),))
         .receive(receipt(3), event("delivered", 2, 3))
-        .receive(leave(), left)
+        .receive(leave("left"), left)
         .case("goodbye", "11.4", "Nothing is said after it, and what comes is confirmed.")
     )
     yield (
         _asked()
-        .call("leave", "left", then=(send(leave()),))
+        .call("leave", "left", then=(send(leave("left")),))
         .receive(resume(1))
         .case("goodbye_before_the_resume", "11.4", "What waits is sent on the next channel.")
     )

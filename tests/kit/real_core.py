@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -236,10 +236,15 @@ class RealCore:
             self.session.close,
             self.session.refresh,
         )
-        for call in calls:
-            try:
-                call()
-            except ProtocolError as again:
-                assert again is error  # noqa: PT017 -- of two errors
-            else:
-                raise AssertionError("alive after an error")
+        check_each_raises(error, calls)
+
+
+def check_each_raises(error: ProtocolError, calls: Iterable[Callable[[], object]]) -> None:
+    """The very same error, not just one like it."""
+    for call in calls:
+        try:
+            call()
+        except ProtocolError as again:
+            assert again is error  # noqa: PT017 -- of two errors
+        else:
+            raise AssertionError("alive after an error")

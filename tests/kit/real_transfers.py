@@ -25,6 +25,7 @@ from e2ee.file_transfer import FileTransfers
 from e2ee.primitives import RunningHash
 
 from .case import Case, Step, data_of_zeros
+from .real_core import check_each_raises
 from .real_readers import NAMES
 
 Path = tuple[str, ...]
@@ -160,13 +161,7 @@ class RealTransfers:
 
     def _check_dead(self, error: ProtocolError) -> None:
         """Every further call gives the same error."""
-        for call in (lambda: self.transfers.receive(b""), self.transfers.next_message):
-            try:
-                call()
-            except ProtocolError as again:
-                assert again is error  # noqa: PT017 -- of two errors
-            else:
-                raise AssertionError("alive after an error")
+        check_each_raises(error, (lambda: self.transfers.receive(b""), self.transfers.next_message))
 
 
 def _member(text: str) -> tuple[Path, bytes]:

@@ -89,19 +89,16 @@ def _result(case: Case) -> tuple[str, str]:
 def _checked(folder: str, chunks: tuple[int, ...]) -> list[str]:
     differences = []
     for case in cases(folder):
-        if case["kind"] in CHANNELS:
-            channel = CHANNELS[case["kind"]](case)
-            with channel.drawing():
-                differences += _differences(case, channel)
-            continue
-        if case["kind"] != "session":
-            if (read := real_readers.read(case)) != _result(case):
-                differences.append(f"{case.name}: {read}")
-            continue
-        for chunk in chunks:
-            core = RealCore(case, chunk)
-            with core.drawing():
-                differences += _differences(case, core)
+        sides: list[RealCore | Channel] = []
+        if case["kind"] == "session":
+            sides += [RealCore(case, chunk) for chunk in chunks]
+        elif case["kind"] in CHANNELS:
+            sides.append(CHANNELS[case["kind"]](case))
+        elif (read := real_readers.read(case)) != _result(case):
+            differences.append(f"{case.name}: {read}")
+        for side in sides:
+            with side.drawing():
+                differences += _differences(case, side)
     return differences
 
 
