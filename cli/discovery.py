@@ -16,12 +16,12 @@ SERVICE = "_e2ee-invite._tcp.local."
 SEARCH_TIME = 4.0
 """Seconds of a search, after which nobody on this network has the number."""
 
-CHECK_TIME = 0.7
-"""Seconds to look for somebody else with the number before taking it."""
+CHECK_TIME = 1.3
+"""Seconds to look for somebody else with the number before taking it: who has answered within the
+last second waits until it is over (RFC 6762, section 6)."""
 
 AFTERTIME = 1.3
-"""Seconds to go on after the first answer, so that a second one is seen: who has answered within
-the last second waits until it is over (RFC 6762, section 6)."""
+"""Seconds to go on after the first answer, so that a second one is seen, for the same reason."""
 
 
 class NumberTaken(Exception):
